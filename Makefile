@@ -1,0 +1,56 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAKE ?= demo/lake
+
+.PHONY: help setup demo test test-slow lint format bench docs pins clean
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Create .venv with everything that demo, tests and benchmarks need
+
+$(READY): scripts/setup.sh requirements/all.txt requirements/bootstrap.txt pyproject.toml
+	@scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, show tables and pictures
+	@$(BIN)/amper-spark catalog data/reference-tracks --lake $(LAKE)
+	@$(BIN)/amper-spark analyze --lake $(LAKE)
+	@$(BIN)/amper-spark show --all --lake $(LAKE) --pictures demo/pictures
+
+test: $(READY) ## Run the tests (under 10 minutes, no network)
+	@$(BIN)/pytest
+
+test-slow: $(READY) ## Run the kill, soak and big-input tests too
+	@$(BIN)/pytest -m "slow"
+
+lint: $(READY) ## Check style, types and documentation
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## Put the code into the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure the cost of the analysis against decoding, in one run
+	@$(BIN)/python -m benchmarks.analysis
+
+docs: $(READY) ## Generate docs/tables.md and the README's picture
+	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md
+	@$(BIN)/amper-spark show --all --lake $(LAKE) --overview docs/images/form.png > /dev/null
+
+pins: $(READY) ## Renew the pinned requirements, hashes included
+	@echo uv | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes --no-annotate \
+		--no-emit-index-url --custom-compile-command "make pins" --output-file requirements/bootstrap.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --no-annotate \
+		--all-extras --group dev --python-version 3.11 --no-emit-index-url \
+		--custom-compile-command "make pins" --output-file requirements/all.txt
+
+clean: ## Remove the environment, the demo's output and all caches
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,198 @@
+"""Configuration: one typed tree, read from YAML, overridden by ``key=value``, all mistakes named at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from amper_spark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Section):
+    """Which recordings are analysed at all; the others are quarantined."""
+
+    min_duration_s: Positive = 1.0
+    max_duration_s: Positive = 4 * 3600.0
+    silence_dbfs: Annotated[float, Field(le=0, allow_inf_nan=False)] = -80.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Limits:
+        if self.min_duration_s >= self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s ({self.min_duration_s}) must be below max_duration_s ({self.max_duration_s})"
+            )
+        return self
+
+
+class Tempo(_Section):
+    """Tempo estimation, see `amper_spark.rhythm`."""
+
+    prior_bpm: Annotated[float, Field(ge=30, le=300)] = 130.0
+    prior_octaves: Positive = 0.7
+    spectrum_weight: Annotated[float, Field(ge=0)] = 0.5
+
+
+class Structure(_Section):
+    """Formal segmentation, see `amper_spark.structure`."""
+
+    min_section_s: Positive = 12.0
+    max_sections: Annotated[int, Field(ge=2, le=26)] = 8
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Analysis(_Section):
+    """All that changes the result of an analysis, and nothing else: its hash is the analysis version."""
+
+    limits: Limits = Limits()
+    tempo: Tempo = Tempo()
+    structure: Structure = Structure()
+
+
+class Decoder(_Section):
+    """Limits of the decoding process, see `amper_spark.decoder`."""
+
+    timeout_s: Positive = 300.0
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
+
+
+class Stage(_Section):
+    """How a stage cuts its work, see `amper_spark.spark.stage`."""
+
+    batch_records: Annotated[int, Field(ge=1)] = 2_000
+    batch_mb: Positive = 8_192.0
+    tasks_per_core: Annotated[int, Field(ge=1)] = 4
+    max_bad_share: Share = 0.05
+
+
+class Logs(_Section):
+    """What goes to standard error, see `amper_spark.logs`."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    analysis: Analysis = Analysis()
+    decoder: Decoder = Decoder()
+    stage: Stage = Stage()
+    logs: Logs = Logs()
+    spark: dict[str, str] = Field(default_factory=dict)
+
+
+def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file and apply ``key=value`` overrides.
+
+    Parameters
+    ----------
+    file : Path, optional
+        YAML; None takes the defaults.
+    overrides : sequence of str
+        ``section.key=value``, the value in YAML.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        All that is wrong, a line a key.
+
+    Examples
+    --------
+    >>> load_config(overrides=["analysis.tempo.prior_bpm=110"]).analysis.tempo.prior_bpm
+    110.0
+    >>> load_config(overrides=["stage.batch_records=0", "stage.bathc_mb=1"])
+    Traceback (most recent call last):
+    ...
+    amper_spark.errors.ConfigError: stage.batch_records: Input should be greater than or equal to 1, got 0
+    stage.bathc_mb: no such key; known here: batch_mb, batch_records, max_bad_share, tasks_per_core
+    """
+    tree = _read_yaml(file) if file is not None else {}
+    problems: list[str] = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.strip():
+            problems.append(f"--set {override}: expected section.key=value")
+            continue
+        try:
+            _assign(tree, key.strip().split("."), yaml.safe_load(value))
+        except (yaml.YAMLError, TypeError) as error:
+            problems.append(f"{key.strip()}: {' '.join(str(error).split())}")
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        problems += [_explain(item) for item in error.errors()]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def content_hash(value: BaseModel, *, salt: str = "") -> str:
+    """Hash a configuration by its values: 12 hexadecimal digits, the same on every machine.
+
+    Parameters
+    ----------
+    value : pydantic.BaseModel
+    salt : str
+        What else the hash stands for, such as the revision of an algorithm.
+
+    Examples
+    --------
+    >>> content_hash(Limits()) == content_hash(Limits(min_duration_s=1))
+    True
+    """
+    document = json.dumps(value.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{salt}\n{document}".encode()).hexdigest()[:12]
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: {error.strerror}"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file}: not YAML: {' '.join(str(error).split())}"]) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError([f"{file}: expected a mapping of sections, got {type(tree).__name__}"])
+    return tree
+
+
+def _assign(tree: dict[str, Any], path: list[str], value: object) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise TypeError(f"{name} is a value, not a section")
+    tree[path[-1]] = value
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "configuration"
+    if item["type"] == "extra_forbidden":
+        section: Any = Config
+        for part in item["loc"][:-1]:
+            section = section.model_fields[part].annotation
+        return f"{key}: no such key; known here: {', '.join(sorted(section.model_fields))}"
+    message = item["msg"].removeprefix("Value error, ")
+    return (
+        f"{key}: {message}" if item["type"] == "value_error" else f"{key}: {message}, got {item['input']!r}"
+    )

@@ -1,0 +1,1 @@
+"""The features of a window and their registry."""

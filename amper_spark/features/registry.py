@@ -1,0 +1,78 @@
+"""The 21 features of a window: names, order, units, ranges and definitions, said once.
+
+Tables, documentation and models take the names and their order from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number that describes a window of 10 s.
+
+    Parameters
+    ----------
+    name : str
+        Column name.
+    unit : str
+        Physical unit; empty for a ratio or a coefficient.
+    low, high : float or None
+        Bounds that hold by definition; None where there is none.
+    definition : str
+        One sentence.
+    stored : bool
+        False for what belongs to a model and is computed at training and scoring time.
+    """
+
+    name: str
+    unit: str
+    low: float | None
+    high: float | None
+    definition: str
+    stored: bool = True
+
+
+_NYQUIST_HZ = 11_025.0
+
+FEATURES: tuple[Feature, ...] = (
+    *(
+        Feature(f"mfcc_{i}", "dB", None, None, f"mean of MFCC coefficient {i} (coefficient 0 is level)")
+        for i in (1, 2, 3)
+    ),
+    *(
+        Feature(
+            f"pca_{i}",
+            "",
+            None,
+            None,
+            f"principal component {i} of logmel, fitted by the model",
+            stored=False,
+        )
+        for i in (1, 2, 3)
+    ),
+    Feature("rms", "", 0.0, None, "mean root mean square of a frame, full scale 1"),
+    Feature("zero_crossing_rate", "", 0.0, 1.0, "mean share of samples at which the sign changes"),
+    Feature("spectral_centroid", "Hz", 0.0, _NYQUIST_HZ, "mean centre of gravity of the magnitude spectrum"),
+    Feature(
+        "spectral_centroid_std", "Hz", 0.0, _NYQUIST_HZ, "standard deviation of the centroid over frames"
+    ),
+    Feature("spectral_bandwidth", "Hz", 0.0, _NYQUIST_HZ, "mean spread about the centroid, p = 2"),
+    Feature("spectral_contrast", "dB", None, None, "mean distance of peaks and valleys, 7 bands"),
+    Feature("spectral_flatness", "", 0.0, 1.0, "mean ratio of geometric and arithmetic mean of the power"),
+    Feature(
+        "spectral_rolloff", "Hz", 0.0, _NYQUIST_HZ, "mean frequency below which 85 % of the magnitude lies"
+    ),
+    Feature("spectral_flux", "dB", 0.0, None, "mean onset strength"),
+    Feature("onset_rate", "1/s", 0.0, None, "onsets a second"),
+    Feature("tempo", "BPM", 30.0, 300.0, "best static tempo"),
+    Feature("pulse_clarity", "", 0.0, 1.0, "normalised autocorrelation of the onset strength at the tempo"),
+    Feature("percussive_ratio", "", 0.0, 1.0, "share of energy under the percussive soft mask"),
+    Feature("dynamic_range", "dB", 0.0, None, "95th over 10th percentile of the rms of the frames"),
+    Feature("chroma_entropy", "", 0.0, 1.0, "entropy of the mean chroma / ln 12"),
+)
+"""All features, in the order of every feature matrix."""
+
+STORED_FEATURES: tuple[Feature, ...] = tuple(feature for feature in FEATURES if feature.stored)
+"""The 18 features that the analysis writes."""

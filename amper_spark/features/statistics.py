@@ -1,0 +1,89 @@
+"""Window statistics from block sums that do not depend on where the recording was cut.
+
+A window is 496 frames and the next begins 100 frames later, so a window is four whole blocks of 100
+frames and the first 96 frames of a fifth. Blocks are summed once, in float64, and added in a fixed order:
+whole recording, single window and stream give the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.errors import ParameterError
+from amper_spark.grid import STRIDE_FRAMES, WINDOW_FRAMES
+
+_WHOLE_BLOCKS, _HEAD_FRAMES = divmod(WINDOW_FRAMES, STRIDE_FRAMES)
+
+
+def window_sums(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Sum frames over each window.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(..., frame)]
+
+    Returns
+    -------
+    np.ndarray [shape=(..., window)], float64
+
+    Examples
+    --------
+    >>> window_sums(values=np.ones(596))
+    array([496., 496.])
+    """
+    n_frames = values.shape[-1]
+    if n_frames < 1:
+        raise ParameterError(f"values need at least one frame, got shape {values.shape}")
+    windows = max(0, n_frames - WINDOW_FRAMES) // STRIDE_FRAMES + 1
+    blocks = windows + _WHOLE_BLOCKS
+    padded = np.zeros((*values.shape[:-1], blocks * STRIDE_FRAMES))
+    used = min(n_frames, padded.shape[-1])
+    padded[..., :used] = values[..., :used]
+    framed = padded.reshape(*values.shape[:-1], blocks, STRIDE_FRAMES)
+    head = framed[..., :_HEAD_FRAMES].sum(axis=-1)
+    whole = head + framed[..., _HEAD_FRAMES:].sum(axis=-1)
+    total = whole[..., :windows].copy()
+    for offset in range(1, _WHOLE_BLOCKS):
+        total += whole[..., offset : offset + windows]
+    return total + head[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + windows]
+
+
+def window_means(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Mean over the frames of each window.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(..., frame)]
+
+    Returns
+    -------
+    np.ndarray [shape=(..., window)], float64
+
+    Examples
+    --------
+    >>> window_means(values=np.arange(100.0))
+    array([49.5])
+    """
+    return window_sums(values=values) / min(values.shape[-1], WINDOW_FRAMES)
+
+
+def window_standard_deviations(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Take the standard deviation (ddof 0) over the frames of each window.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(..., frame)]
+
+    Returns
+    -------
+    np.ndarray [shape=(..., window)], float64
+
+    Examples
+    --------
+    >>> window_standard_deviations(values=np.tile([1.0, 3.0], 50))
+    array([1.])
+    """
+    exact = values.astype(np.float64)
+    variance = window_means(values=exact**2) - window_means(values=exact) ** 2
+    return np.sqrt(np.maximum(variance, 0.0))

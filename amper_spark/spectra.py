@@ -1,0 +1,283 @@
+"""The one spectral pass: STFT power, mel and constant-Q energies, from which all else is derived.
+
+Everything here is computed in blocks of a fixed number of frames with the frames in the last axis, the
+last block filled up with silence. A sum over bins then runs through the bins in the same order for every
+frame, whatever stands in the neighbouring frames and however the recording was cut: a window that is cut
+out and analysed alone has the same bits as the slice of the whole. A BLAS product would not do: its
+results change with the shape of the batch and with the CPU.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.sparse
+
+from amper_spark.errors import ParameterError
+from amper_spark.grid import FRAME_LENGTH, HOP_LENGTH, SAMPLE_RATE, frame_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_FRAMES = 64
+"""Frames that are transformed together; 64 frames of 1,025 bins stay in the cache."""
+
+DECIBEL_FLOOR = 1e-10
+"""Power below which everything is silence: -100 dB re 1."""
+
+MEL_BANDS = 128
+"""Bands of the mel spectrum behind MFCC, onset strength and the percussive ratio."""
+
+LOGMEL_BANDS = 64
+"""Bands of `logmel`, the spectrum that models fit their principal components on."""
+
+CONSTANT_Q_BINS_PER_OCTAVE = 36
+CONSTANT_Q_OCTAVES = 7
+CONSTANT_Q_LOWEST_HZ = 440.0 * 2.0 ** (-45 / 12)
+"""C1, 32.70 Hz. The lowest octave must be in: without it the tonic of a third of all windows is lost."""
+CONSTANT_Q_FRAME_LENGTH = 16_384
+CONSTANT_Q_HOP_LENGTH = 8_820
+"""2.5 frames a second, 5 a window stride."""
+CONSTANT_Q_FRAME_RATE = SAMPLE_RATE / CONSTANT_Q_HOP_LENGTH
+
+_CONSTANT_Q_BLOCK_FRAMES = 8
+
+
+class PowerBlock(NamedTuple):
+    """Consecutive frames of a power spectrogram.
+
+    Parameters
+    ----------
+    frames : slice
+        Where these frames stand in the recording.
+    samples : np.ndarray [shape=(64, 2048)], float32
+        The samples of each frame, unwindowed; silence in place of frames beyond the end.
+    power : np.ndarray [shape=(1025, 64)], float32
+        Power of each frame.
+    """
+
+    frames: slice
+    samples: npt.NDArray[np.float32]
+    power: npt.NDArray[np.float32]
+
+
+def power_blocks(*, samples: npt.NDArray[np.float32]) -> Iterator[PowerBlock]:
+    """Power of the short-time Fourier transform, block by block.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)], float32
+        Mono signal at 22,050 Hz.
+
+    Yields
+    ------
+    PowerBlock
+        ``power[k, t] = |sum_n hann[n] x[441 t + n] exp(-2 pi i k n / 2048)|^2``. Only
+        ``frames.stop - frames.start`` frames of a block are the recording's.
+
+    Raises
+    ------
+    ParameterError
+        If `samples` is not a non-empty vector of float32.
+
+    See Also
+    --------
+    librosa.stft : the same with ``n_fft=2048, hop_length=441, center=False``
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22_050) / 22_050).astype(np.float32)
+    >>> block = next(power_blocks(samples=tone))
+    >>> block.frames, block.power.shape, int(block.power[:, 0].argmax())
+    (slice(0, 46, None), (1025, 64), 93)
+    """
+    check_samples(samples)
+    yield from _power_blocks(
+        samples, frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH, block_frames=BLOCK_FRAMES
+    )
+
+
+def check_samples(samples: npt.NDArray[np.float32]) -> None:
+    """Refuse what is not a mono signal in single precision.
+
+    Raises
+    ------
+    ParameterError
+        With the offending shape or type.
+    """
+    if samples.ndim != 1 or samples.size == 0:
+        raise ParameterError(f"samples must be a non-empty vector, got shape {samples.shape}")
+    if samples.dtype != np.float32:
+        raise ParameterError(f"samples must be float32, got {samples.dtype}")
+
+
+def decibels(power: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Turn power into dB re 1, with a fixed floor of -100 dB.
+
+    There is no floor relative to the loudest frame (librosa's ``top_db``), which would make a window's
+    values depend on the rest of the recording.
+
+    Parameters
+    ----------
+    power : np.ndarray
+        Any shape, >= 0.
+
+    Returns
+    -------
+    np.ndarray
+        Same shape and type.
+
+    Examples
+    --------
+    >>> decibels(np.array([1.0, 0.01, 0.0]))
+    array([   0.,  -20., -100.])
+    """
+    floored = np.maximum(power, power.dtype.type(DECIBEL_FLOOR))
+    return np.log10(floored) * power.dtype.type(10.0)
+
+
+@cache
+def mel_filters(bands: int) -> scipy.sparse.csr_array:
+    """Slaney's triangular mel filters with unit area, 0 to 11,025 Hz.
+
+    Parameters
+    ----------
+    bands : int > 0
+
+    Returns
+    -------
+    scipy.sparse.csr_array [shape=(bands, 1025)], float64
+        Multiply with power from the left: each row is summed in the order of its bins.
+
+    See Also
+    --------
+    librosa.filters.mel
+
+    Examples
+    --------
+    >>> mel_filters(128).shape
+    (128, 1025)
+    """
+    dense = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FRAME_LENGTH, n_mels=bands, dtype=np.float64)
+    return scipy.sparse.csr_array(dense)
+
+
+def mel_power(*, power: npt.NDArray[np.float32], bands: int) -> npt.NDArray[np.float64]:
+    """Sum power into mel bands.
+
+    Parameters
+    ----------
+    power : np.ndarray [shape=(1025, frame)]
+    bands : int > 0
+
+    Returns
+    -------
+    np.ndarray [shape=(bands, frame)], float64
+
+    Examples
+    --------
+    >>> mel_power(power=np.ones((1025, 2), np.float32), bands=64).shape
+    (64, 2)
+    """
+    return mel_filters(bands) @ power.astype(np.float64)
+
+
+def constant_q_power(*, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Constant-Q energies from few long transforms, 2.5 frames a second.
+
+    A bin is a triangle over log frequency, half a bin spacing beyond its neighbours' centres, at least
+    three quarters of a Fourier bin wide, and weighted by 1 / f: what a constant-Q transform with
+    unit-energy atoms leaves of power. Tuning is 440 Hz, always: an estimate per recording would make
+    a window depend on the rest.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)], float32
+        Mono signal at 22,050 Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(252, frame)], float32
+        36 bins an octave from C1 over 7 octaves. Frame j covers the samples
+        [8820 j, 8820 j + 16384); a signal shorter than that is padded to one frame.
+
+    See Also
+    --------
+    librosa.cqt : the exact transform, at 25 times the cost
+
+    References
+    ----------
+    .. [1] Brown, J. C. and Puckette, M. S. "An efficient algorithm for the calculation of a constant Q
+           transform." JASA 92 (1992).
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(44_100) / 22_050).astype(np.float32)
+    >>> energies = constant_q_power(samples=tone)
+    >>> energies.shape, int(energies[:, 0].argmax()) / 36
+    ((252, 4), 3.75)
+    """
+    check_samples(samples)
+    frames = frame_count(samples.size, frame_length=CONSTANT_Q_FRAME_LENGTH, hop_length=CONSTANT_Q_HOP_LENGTH)
+    energies = np.empty((CONSTANT_Q_BINS_PER_OCTAVE * CONSTANT_Q_OCTAVES, frames), dtype=np.float32)
+    kernel = _constant_q_kernel()
+    for block in _power_blocks(
+        samples,
+        frame_length=CONSTANT_Q_FRAME_LENGTH,
+        hop_length=CONSTANT_Q_HOP_LENGTH,
+        block_frames=_CONSTANT_Q_BLOCK_FRAMES,
+    ):
+        count = block.frames.stop - block.frames.start
+        energies[:, block.frames] = (kernel @ block.power)[:, :count]
+    return energies
+
+
+def constant_q_frame_times_s(n_frames: int) -> npt.NDArray[np.float64]:
+    """Centres of the constant-Q frames, in s.
+
+    Examples
+    --------
+    >>> constant_q_frame_times_s(2).round(3)
+    array([0.372, 0.772])
+    """
+    centre = CONSTANT_Q_FRAME_LENGTH / 2
+    return (CONSTANT_Q_HOP_LENGTH * np.arange(n_frames) + centre) / SAMPLE_RATE
+
+
+def _power_blocks(
+    samples: npt.NDArray[np.float32], *, frame_length: int, hop_length: int, block_frames: int
+) -> Iterator[PowerBlock]:
+    hann = _hann(frame_length)
+    n_frames = frame_count(samples.size, frame_length=frame_length, hop_length=hop_length)
+    span = (block_frames - 1) * hop_length + frame_length
+    for first in range(0, n_frames, block_frames):
+        piece = samples[first * hop_length : first * hop_length + span]
+        if piece.size < span:
+            piece = np.concatenate([piece, np.zeros(span - piece.size, dtype=np.float32)])
+        framed = np.lib.stride_tricks.sliding_window_view(piece, frame_length)[::hop_length]
+        spectrum = scipy.fft.rfft(framed * hann, axis=-1)
+        power = np.ascontiguousarray((spectrum.real**2 + spectrum.imag**2).T)
+        yield PowerBlock(slice(first, min(first + block_frames, n_frames)), framed, power)
+
+
+@cache
+def _hann(length: int) -> npt.NDArray[np.float32]:
+    return librosa.filters.get_window("hann", length).astype(np.float32)
+
+
+@cache
+def _constant_q_kernel() -> scipy.sparse.csr_array:
+    fourier_hz = np.fft.rfftfreq(CONSTANT_Q_FRAME_LENGTH, 1 / SAMPLE_RATE)
+    bins = np.arange(CONSTANT_Q_BINS_PER_OCTAVE * CONSTANT_Q_OCTAVES)
+    centre_hz = CONSTANT_Q_LOWEST_HZ * 2.0 ** (bins / CONSTANT_Q_BINS_PER_OCTAVE)
+    half_width_hz = np.maximum(
+        centre_hz * (2.0 ** (1 / CONSTANT_Q_BINS_PER_OCTAVE) - 1), 0.75 * fourier_hz[1]
+    )
+    distance = np.abs(fourier_hz[np.newaxis, :] - centre_hz[:, np.newaxis]) / half_width_hz[:, np.newaxis]
+    triangles = np.clip(1.0 - distance, 0.0, None) / centre_hz[:, np.newaxis]
+    return scipy.sparse.csr_array(triangles.astype(np.float32))

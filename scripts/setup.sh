@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Create a virtual environment with all that demo, tests and benchmarks need. No step needs root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${1:-.venv}
+
+say() { printf '\033[1m%s\033[0m\n' "$*"; }
+fail() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+        [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$candidate"; return; }
+    done
+    fail "Python 3.11 or newer is needed and was not found." \
+         "  Debian/Ubuntu: sudo apt install python3 python3-venv     macOS: brew install python" \
+         "  or name one yourself: PYTHON=/path/to/python3 make setup"
+}
+
+create_environment() {
+    local python=$1
+    say "Creating $venv with $("$python" --version)"
+    "$python" -m venv --clear "$venv" >/dev/null || fail \
+        "$python cannot create virtual environments." \
+        "  Debian/Ubuntu: sudo apt install python3-venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+        -r requirements/bootstrap.txt
+    say "Installing the pinned requirements (about 1.5 GB, half a minute on a fast line)"
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/all.txt
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+}
+
+has_java() {  # Spark 4 needs Java 17 or newer
+    local java=$1 major
+    [ -x "$java" ] || java=$(command -v "$java") || return 1
+    major=$("$java" -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p' | head -n 1)
+    [ "${major:-0}" -ge 17 ]
+}
+
+unpack_java() {  # Debian's own package, unpacked into the environment
+    local scratch home link target
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' RETURN
+    (cd "$scratch" && apt-get download -qq openjdk-17-jre-headless >/dev/null 2>&1) || return 1
+    dpkg -x "$scratch"/openjdk-17-jre-headless_*.deb "$scratch/root" || return 1
+    home=$(echo "$scratch"/root/usr/lib/jvm/java-17-openjdk-*)
+    # The package links its configuration to /etc, which stays as it is: put the files themselves in place.
+    find "$home" -type l | while read -r link; do
+        target=$(readlink "$link")
+        case $target in
+            /etc/*) rm "$link"; [ -e "$scratch/root$target" ] && cp -r "$scratch/root$target" "$link" || true ;;
+        esac
+    done
+    find "$home" -xtype l -delete
+    rm -rf "$venv/jre" && cp -r "$home" "$venv/jre"
+    has_java "$venv/jre/bin/java"
+}
+
+ensure_java() {
+    { [ -n "${JAVA_HOME:-}" ] && has_java "$JAVA_HOME/bin/java"; } && return
+    has_java java && return
+    say "No Java 17 found: unpacking Debian's openjdk-17-jre-headless into $venv/jre"
+    { command -v apt-get && command -v dpkg; } >/dev/null 2>&1 && unpack_java && return
+    fail "Spark needs Java 17 or newer, and none was found." \
+         "  Debian/Ubuntu: sudo apt install openjdk-17-jre-headless     macOS: brew install openjdk@17" \
+         "  or set JAVA_HOME to one that is there, then run make setup again."
+}
+
+create_environment "$(find_python)"
+ensure_java
+say "Ready: $venv"
