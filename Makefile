@@ -38,7 +38,8 @@ format: $(READY) ## Put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Measure the cost of the analysis against decoding, in one run
-	@$(BIN)/python -m benchmarks.analysis
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.analysis
 
 docs: $(READY) ## Generate docs/tables.md and the README's picture
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md

@@ -10,7 +10,7 @@ results change with the shape of the batch and with the CPU.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -116,7 +116,7 @@ def check_samples(samples: npt.NDArray[np.float32]) -> None:
         raise ParameterError(f"samples must be float32, got {samples.dtype}")
 
 
-def decibels(power: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def decibels(power: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Turn power into dB re 1, with a fixed floor of -100 dB.
 
     There is no floor relative to the loudest frame (librosa's ``top_db``), which would make a window's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -172,6 +173,7 @@ def estimate_tonic(*, chroma: npt.NDArray[np.float64]) -> Tonic:
     )
 
 
+@cache
 def _profiles() -> npt.NDArray[np.float64]:
     modes = np.stack([MAJOR_PROFILE, MINOR_PROFILE])
     centred = modes - modes.mean(axis=-1, keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +84,7 @@ def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
     ((128, 96), 1.0)
     """
     n_frames = frame_count(samples.size)
-    columns = {name: np.empty(n_frames) for name in _SCALARS} | {
+    columns: dict[str, npt.NDArray[Any]] = {name: np.empty(n_frames) for name in _SCALARS} | {
         "mel_power": np.empty((MEL_BANDS, n_frames), dtype=np.float32),
         "mfcc": np.empty((MEL_COEFFICIENTS, n_frames), dtype=np.float32),
         "logmel": np.empty((LOGMEL_BANDS, n_frames), dtype=np.float32),
@@ -95,7 +96,7 @@ def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
     return Frames(**columns)
 
 
-def _describe_block(block: PowerBlock) -> dict[str, npt.NDArray[np.float64]]:
+def _describe_block(block: PowerBlock) -> dict[str, npt.NDArray[Any]]:
     power = block.power.astype(np.float64)
     magnitude = np.sqrt(power)
     centroid_hz = spectral_centroid(magnitude=magnitude)

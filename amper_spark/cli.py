@@ -1,0 +1,113 @@
+"""``amper-spark``: the jobs as commands, and what people do with their results."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from amper_spark import __version__
+from amper_spark.job import errors_in_one_line, lake_option
+
+
+class _Commands(click.Group):
+    """The commands of this module, and each job beside them; a job is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(file.stem for file in jobs_folder().glob("*.py"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        file = jobs_folder() / f"{cmd_name}.py"
+        if not cmd_name.isidentifier() or not file.is_file():
+            return super().get_command(ctx, cmd_name)
+        spec = importlib.util.spec_from_file_location(f"amper_spark_job_{cmd_name}", file)
+        if spec is None or spec.loader is None:
+            return None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+def jobs_folder() -> Path:
+    """Find the jobs: inside an installed package, or at the top of a checkout."""
+    installed = Path(__file__).parent / "_jobs"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "jobs"
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="amper_spark")
+def main() -> None:
+    r"""Analyse a corpus of recordings on Spark: features, tempo, tonic and form.
+
+    \b
+    A first run:
+      amper-spark catalog ~/Music        list the recordings
+      amper-spark analyze                analyse them
+      amper-spark show                   see what was found
+      amper-spark export windows --to windows.parquet
+
+    All commands work on a lake, a folder of Delta tables: ./lake, or what --lake or AMPER_SPARK_LAKE names.
+    """
+
+
+@main.command()
+@click.argument("tracks", nargs=-1)
+@lake_option
+@click.option("--all", "every", is_flag=True, help="Show the segments of every track.")
+@click.option(
+    "--pictures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also draw a PNG per track into this folder: waveform, form, chroma, tempo.",
+)
+@click.option(
+    "--overview",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also draw the form of all these tracks into one PNG.",
+)
+def show(
+    *, tracks: tuple[str, ...], lake: str, every: bool, pictures: Path | None, overview: Path | None
+) -> None:
+    r"""Show what was found in TRACKS: the form with time, tempo and tonic of each segment.
+
+    A track is named by its id, its key or any part of its key. Without TRACKS: one line a track.
+
+    \b
+    Examples:
+      amper-spark show
+      amper-spark show feelings --pictures pictures/
+    """
+    with errors_in_one_line():
+        from amper_spark.report.show import show_tracks
+
+        show_tracks(lake, tracks, every=every, pictures=pictures, overview=overview)
+
+
+@main.command()
+@click.argument("view")
+@lake_option
+@click.option(
+    "--to",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The suffix says the format: .parquet, .csv or .jsonl.",
+)
+def export(view: str, lake: str, file: Path) -> None:
+    r"""Write VIEW as one flat file.
+
+    VIEW is one of windows, segments, beats, quarantine, or the name of a table. docs/tables.md describes
+    their columns.
+
+    \b
+    Examples:
+      amper-spark export segments --to segments.csv
+      amper-spark export windows --to windows.parquet
+    """
+    with errors_in_one_line():
+        from amper_spark.spark.export import export as export_view
+        from amper_spark.spark.lake import Lake
+
+        rows = export_view(Lake(lake), view, file)
+        click.echo(f"{file}: {rows:,} rows")

@@ -1,0 +1,124 @@
+"""The decoding process of `amper_spark.decoder`: a request a line in, answers a line out.
+
+``python -m amper_spark.decoder_child SAMPLES_FD MEMORY_MB PARENT_PID``
+
+Requests come on standard input, answers go to standard output, both as JSON; the samples are written to
+an open file, of which the parent holds the other end. The process lives until its input ends or its
+parent does. It imports little, since it may have to start often.
+
+======== ===========================================================================================
+request  ``path`` (hexadecimal, so that any bytes survive), ``limits`` (see `amper_spark.audio.decode`)
+answers  ``{"is": "started"}``: from here on, a death is the recording's fault; then ``signal`` with
+         ``n_samples``, ``source_rate``, ``source_channels``; or ``bad`` with ``reason``, ``detail``;
+         or ``os_error`` with ``errno``, ``message``
+======== ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from amper_spark.audio import decode_blocks, open_audio
+from amper_spark.errors import BadRecordError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Answer = dict[str, Any]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(samples_fd: int, memory_mb: int, parent_pid: int) -> None:
+    """Answer requests until there are no more.
+
+    Parameters
+    ----------
+    samples_fd : int
+        Descriptor of the file that takes the samples.
+    memory_mb : int > 0
+        Limit of the address space, in MiB.
+    parent_pid : int
+        The process whose end is also the end of this one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
+    _die_with(parent_pid)
+    _limit_memory(memory_mb)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="ascii") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what C libraries print is no answer
+        for line in sys.stdin.buffer:
+            _say(answers, {"is": "started"})
+            answer = _answer(json.loads(line), samples_fd)
+            _say(answers, answer)
+            if answer.get("reason") == Reason.OUT_OF_MEMORY:
+                return  # C libraries seldom clean up when they run out of it: better start afresh
+
+
+def _answer(request: Mapping[str, Any], samples_fd: int) -> Answer:
+    try:
+        return _decode(bytes.fromhex(request["path"]), request["limits"], samples_fd)
+    except BadRecordError as error:
+        return {"is": "bad", "reason": error.reason, "detail": error.detail}
+    except MemoryError:
+        limit_mb = resource.getrlimit(resource.RLIMIT_AS)[0] >> 20
+        detail = f"decoding needs more than the {limit_mb} MiB that the decoder may have"
+        return {"is": "bad", "reason": Reason.OUT_OF_MEMORY, "detail": detail}
+    except OSError as error:
+        return {"is": "os_error", "errno": error.errno, "message": error.strerror or str(error)}
+
+
+def _decode(path: bytes, limits: Mapping[str, float], samples_fd: int) -> Answer:
+    n_bytes = 0
+    with open_audio(path) as file:
+        for block in decode_blocks(
+            file,
+            min_duration_s=limits["min_duration_s"],
+            max_duration_s=limits["max_duration_s"],
+            silence_dbfs=limits["silence_dbfs"],
+        ):
+            n_bytes += _write(samples_fd, block.data.cast("B")) if block.size else 0
+        return {
+            "is": "signal",
+            "n_samples": n_bytes // 4,
+            "source_rate": file.samplerate,
+            "source_channels": file.channels,
+        }
+
+
+def _write(fd: int, content: memoryview) -> int:
+    written = 0
+    while written < len(content):
+        written += os.write(fd, content[written:])
+    return written
+
+
+def _say(answers: Any, answer: Answer) -> None:
+    answers.write(json.dumps(answer) + "\n")
+
+
+def _die_with(parent_pid: int) -> None:
+    """Have the kernel end this process, even inside a native call, as soon as its parent has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it was faster
+        sys.exit()
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Limit the address space, which macOS does not do, and write no core dumps."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        limit, hard = memory_mb << 20, resource.getrlimit(resource.RLIMIT_AS)[1]
+        if hard != resource.RLIM_INFINITY:
+            limit = min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,196 @@
+"""Pictures of a track: waveform, form, chroma and tempo over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.errors import MissingExtraError
+from amper_spark.grid import SAMPLE_RATE
+from amper_spark.report.palette import section_colour
+from amper_spark.report.tables import clock
+from amper_spark.tonality import PITCH_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from amper_spark.report.track import TrackReport
+
+ENVELOPE_COLUMNS = 2_400
+"""Points of a drawn waveform: two a pixel."""
+
+Envelope = npt.NDArray[np.float32]
+
+
+def waveform_envelope(*, samples: npt.NDArray[np.float32]) -> Envelope:
+    """Reduce a waveform to what a picture can show.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        Mono signal at 22,050 Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(3, column)]
+        Time in s, minimum and maximum of each stretch.
+
+    Examples
+    --------
+    >>> waveform_envelope(samples=np.ones(22_050, np.float32)).shape[0]
+    3
+    """
+    starts = np.unique(np.linspace(0, samples.size, ENVELOPE_COLUMNS, endpoint=False, dtype=np.intp))
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    return np.stack([starts / SAMPLE_RATE, low, high]).astype(np.float32)
+
+
+def track_picture(track: TrackReport, envelope: Envelope | None) -> Figure:
+    """Draw one track: waveform coloured by section, chroma with the tonic, tempo.
+
+    Parameters
+    ----------
+    track : TrackReport
+        Of an analysed track.
+    envelope : np.ndarray [shape=(3, column)] or None
+        See `waveform_envelope`; None where the file is out of reach: the level of the windows is drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = _figure(12, 7)
+    form, chroma, tempo = figure.subplots(3, 1, sharex=True, height_ratios=[2, 2, 1.5])
+    figure.suptitle(
+        f"{track.title}   {clock(track.duration_s or 0.0)}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}",
+        x=0.01,
+        ha="left",
+        fontweight="bold",
+    )
+    _draw_form(form, track, envelope)
+    form.set_ylabel("waveform and form")
+    _draw_chroma(chroma, track)
+    _draw_tempo(tempo, track)
+    tempo.set_xlabel("time")
+    _time_axis(tempo, track.duration_s or 0.0)
+    return figure
+
+
+def overview_picture(tracks: Sequence[TrackReport], envelopes: Sequence[Envelope | None]) -> Figure:
+    """Draw the form of several tracks below each other, on one time scale.
+
+    Parameters
+    ----------
+    tracks : sequence of TrackReport
+        Analysed tracks, at least one.
+    envelopes : sequence of np.ndarray or None
+        A waveform a track.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = _figure(12, 0.6 + 1.35 * len(tracks))
+    axes = figure.subplots(len(tracks), 1, sharex=True, squeeze=False)[:, 0]
+    for row, track, envelope in zip(axes, tracks, envelopes, strict=True):
+        _draw_form(row, track, envelope)
+        row.set_title(
+            f"{track.title}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}", loc="left", fontsize=9
+        )
+    _time_axis(axes[-1], max(track.duration_s or 0.0 for track in tracks))
+    return figure
+
+
+def _figure(width_in: float, height_in: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("drawing pictures", "figures") from error
+    return Figure(figsize=(width_in, height_in), dpi=110, layout="constrained")
+
+
+def _draw_form(axes: Axes, track: TrackReport, envelope: Envelope | None) -> None:
+    time_s, low, high = _level(track) if envelope is None else envelope
+    scale = max(float(np.abs([low, high]).max()), 1e-9)
+    for segment in track.segments:
+        colour = section_colour(segment.section)
+        axes.axvspan(segment.start_s, segment.end_s, color=colour, alpha=0.3, linewidth=0)
+        # One column beyond the end, so that neighbouring segments meet.
+        first, last = np.searchsorted(time_s, [segment.start_s, segment.end_s])
+        part = slice(max(first - 1, 0), last + 1)
+        axes.fill_between(time_s[part], low[part] / scale, high[part] / scale, color=colour, linewidth=0)
+        axes.axvline(segment.start_s, color="black", linewidth=0.6)
+        axes.text(
+            (segment.start_s + segment.end_s) / 2,
+            1.12,
+            segment.section,
+            ha="center",
+            va="center",
+            fontweight="bold",
+            clip_on=True,
+        )
+    axes.set_ylim(-1.05, 1.3)
+    axes.set_yticks([])
+
+
+def _level(track: TrackReport) -> tuple[npt.NDArray[np.float64], ...]:
+    centre_s = (track.windows["start_s"] + track.windows["end_s"]) / 2
+    rms = track.windows["rms"]
+    return centre_s, -rms, rms
+
+
+def _draw_chroma(axes: Axes, track: TrackReport) -> None:
+    start_s = track.windows["start_s"]
+    # A window is drawn about its centre, one stride wide.
+    left_s = start_s + (track.windows["end_s"] - start_s) / 2 - 1
+    edges_s = np.append(left_s, left_s[-1] + 2)
+    axes.pcolormesh(edges_s, np.arange(13) - 0.5, track.windows["chroma"].T, cmap="magma", rasterized=True)
+    pitched = track.windows["tonic_strength"] > 0
+    axes.plot(
+        (left_s + 1)[pitched],
+        track.windows["tonic"][pitched],
+        linestyle="none",
+        marker="s",
+        markersize=3.5,
+        markerfacecolor="none",
+        markeredgecolor="white",
+        label="tonic",
+    )
+    axes.set_yticks(range(12), PITCH_CLASSES)
+    axes.set_ylabel("chroma")
+    axes.legend(loc="upper right", fontsize=8, facecolor="black", labelcolor="white")
+
+
+def _draw_tempo(axes: Axes, track: TrackReport) -> None:
+    centre_s = (track.windows["start_s"] + track.windows["end_s"]) / 2
+    axes.plot(
+        centre_s, track.windows["tempo_alternative"], ".", color="silver", markersize=3, label="runner-up"
+    )
+    axes.plot(centre_s, track.windows["tempo"], ".", color="black", markersize=5, label="tempo")
+    for segment in track.segments:
+        axes.axvline(segment.start_s, color="black", linewidth=0.4)
+        axes.hlines(
+            segment.tempo_bpm,
+            segment.start_s,
+            segment.end_s,
+            color=section_colour(segment.section),
+            linewidth=4,
+            alpha=0.6,
+        )
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(40, 320)
+    axes.set_yticks([50, 75, 100, 150, 200, 300], ["50", "75", "100", "150", "200", "300"])
+    axes.minorticks_off()
+    axes.set_ylabel("tempo (BPM)")
+    axes.legend(loc="upper right", fontsize=8, ncols=2)
+
+
+def _time_axis(axes: Axes, duration_s: float) -> None:
+    axes.set_xlim(0, duration_s)
+    axes.xaxis.set_major_formatter(lambda time_s, _: f"{int(time_s) // 60}:{int(time_s) % 60:02d}")
+    axes.locator_params(axis="x", nbins=12, steps=[1, 1.5, 2, 3, 6, 10])

@@ -1,0 +1,359 @@
+"""Onset strength, onsets and the tempo of windows (docs/architecture.md, "The 21 features").
+
+All on the frames of `amper_spark.grid`: 50 a second, not centred. Every result is computed in an order that
+depends neither on how the input is cut nor on what else is in the batch, so that a window alone and the same
+window among others agree bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from amper_spark.errors import ParameterError
+from amper_spark.grid import FRAME_RATE
+
+FloatArray = npt.NDArray[np.float64]
+
+ONSET_LAG = 2
+"""Frames over which a rise in level is measured: 40 ms, about the length of an attack."""
+
+TEMPO_MIN_BPM = 30.0
+TEMPO_MAX_BPM = 300.0
+TEMPO_GRID_BPM: FloatArray = np.geomspace(TEMPO_MIN_BPM, TEMPO_MAX_BPM, 241)
+"""The tempi that are scored, in BPM: evenly spaced on a logarithmic scale, just under 1 % apart."""
+TEMPO_GRID_BPM.setflags(write=False)
+
+SAME_TEMPO_RATIO = 1.08
+"""Two tempi within this ratio are one tempo: the tolerance of the MIREX tempo task."""
+
+_ONSET_RISE_DB = 1.0
+"""Rise over the local mean that makes an onset: five standard deviations of the onset strength of stationary
+noise (0.2 dB), hence no onsets in steady sound, and low enough for soft notes in a dense mix."""
+_ONSET_PEAK_FRAMES = 3
+_ONSET_MEAN_FRAMES = 10
+
+_COMB_BEATS = (1, 2, 4)
+"""Multiples of the beat period, and of the beat frequency, at which a tempo's evidence is collected."""
+_COMB_FLOOR = 1e-3
+"""Keeps the logarithms finite where there is no periodicity at all."""
+_SPECTRUM_LENGTH = 2048
+"""Zero-padded length of the Fourier transform, in frames: 1.5 BPM between bins."""
+_BATCH_WINDOWS = 64
+"""Windows computed together: bounds the memory, changes no bit of the result."""
+
+
+class TempoEstimate(NamedTuple):
+    """Tempo of every window of a batch.
+
+    Attributes
+    ----------
+    tempo_bpm : np.ndarray [shape=(window,), 30 to 300]
+        The best static tempo, in BPM.
+    alternative_bpm : np.ndarray [shape=(window,), 30 to 300]
+        The runner-up, in BPM: most often half or double the best.
+    pulse_clarity : np.ndarray [shape=(window,), 0 to 1]
+        How strictly the onset strength repeats from beat to beat; 0 where nothing repeats.
+    score : np.ndarray [shape=(window, tempo)]
+        Evidence for every tempo of `TEMPO_GRID_BPM`, in nats.
+    """
+
+    tempo_bpm: FloatArray
+    alternative_bpm: FloatArray
+    pulse_clarity: FloatArray
+    score: FloatArray
+
+
+def onset_strength(*, mel_db: npt.NDArray[Any]) -> FloatArray:
+    """Mean rise in level over 40 ms: large where notes begin.
+
+    Parameters
+    ----------
+    mel_db : np.ndarray [shape=(..., mel, frame)]
+        Mel spectrogram in dB, with a fixed floor and nothing relative to the loudest frame.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., frame), >= 0]
+        In dB. The first two frames are 0: they have no predecessor.
+
+    Raises
+    ------
+    ParameterError
+        If there is no mel axis or no band.
+
+    Notes
+    -----
+    With L the level in dB::
+
+        o[t] = mean over mel bands of max(0, L[t] - L[t - 2])
+
+    This is ``librosa.onset.onset_strength(S=L, lag=2, max_size=1, center=False)`` [1]_. Bands are added one
+    after the other, so that a frame has the same bits wherever the spectrogram was cut, from the third frame
+    of the cut on.
+
+    References
+    ----------
+    .. [1] Böck, S., & Widmer, G. (2013). "Maximum filter vibrato suppression for onset detection." DAFx.
+
+    Examples
+    --------
+    >>> mel_db = np.array([[-60.0, -60.0, -40.0, -20.0], [-60.0, -60.0, -60.0, -66.0]])
+    >>> onset_strength(mel_db=mel_db).tolist()
+    [0.0, 0.0, 10.0, 20.0]
+    """
+    if mel_db.ndim < 2 or mel_db.shape[-2] < 1:
+        raise ParameterError(f"mel_db must be (..., mel, frame) with at least one band, shape={mel_db.shape}")
+    total = np.zeros(mel_db.shape[:-2] + mel_db.shape[-1:])
+    for band in range(mel_db.shape[-2]):
+        level = mel_db[..., band, :]
+        total[..., ONSET_LAG:] += np.maximum(level[..., ONSET_LAG:] - level[..., :-ONSET_LAG], 0)
+    return total / mel_db.shape[-2]
+
+
+def onset_frames(*, onset_strength: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Find the frames in which notes begin.
+
+    Parameters
+    ----------
+    onset_strength : np.ndarray [shape=(frame,), >= 0]
+        See `onset_strength`, in dB.
+
+    Returns
+    -------
+    np.ndarray [shape=(onset,)]
+        Frame numbers, increasing, at least 4 frames (80 ms) apart.
+
+    Raises
+    ------
+    ParameterError
+        If the onset strength is not one row of finite numbers >= 0.
+
+    Notes
+    -----
+    An onset is a local maximum over +-3 frames, the first of equals, that exceeds the mean over +-10 frames
+    by 1 dB. Beyond the ends there are no frames. A verdict depends on the 10 frames on either side only.
+
+    Examples
+    --------
+    >>> strength = np.zeros(50)
+    >>> strength[[10, 12, 30, 40]] = [6.0, 9.0, 8.0, 0.5]
+    >>> onset_frames(onset_strength=strength).tolist()
+    [12, 30]
+    """
+    strength = checked_onset_strength(onset_strength, axes="frame")
+    n_frames = strength.size
+    reach = _ONSET_MEAN_FRAMES
+    padded = np.pad(strength, reach, constant_values=-1.0)  # below any strength, hence never a maximum
+    neighbours = [padded[reach + shift : reach + shift + n_frames] for shift in range(-reach, reach + 1)]
+    total = np.zeros(n_frames)
+    count = np.zeros(n_frames)
+    for neighbour in neighbours:
+        total += np.maximum(neighbour, 0)
+        count += neighbour >= 0
+    is_onset = strength > total / count + _ONSET_RISE_DB
+    for distance in range(1, _ONSET_PEAK_FRAMES + 1):
+        is_onset &= (strength > neighbours[reach - distance]) & (strength >= neighbours[reach + distance])
+    return np.flatnonzero(is_onset)
+
+
+def estimate_tempo(
+    *,
+    onset_strength: npt.NDArray[Any],
+    prior_bpm: float,
+    prior_octaves: float,
+    spectrum_weight: float,
+) -> TempoEstimate:
+    """Estimate one static tempo for every window.
+
+    Parameters
+    ----------
+    onset_strength : np.ndarray [shape=(window, frame), >= 0]
+        The windows' onset strength, in dB.
+    prior_bpm : float, 30 to 300
+        The tempo that is most likely before anything is heard, in BPM.
+    prior_octaves : float > 0
+        Standard deviation of the prior, in octaves.
+    spectrum_weight : float >= 0
+        Weight of the Fourier transform against the autocorrelation.
+
+    Returns
+    -------
+    TempoEstimate
+        Never NaN, never outside 30 to 300 BPM. Without a pulse the prior decides, the pulse clarity is 0, and
+        the alternative is half of the tempo (its double, where the half is below 30).
+
+    Raises
+    ------
+    ParameterError
+        For a parameter out of its range, or an onset strength that is not (window, frame), finite and >= 0.
+
+    Notes
+    -----
+    The autocorrelation of a steady pulse peaks at the beat period and at its multiples; the Fourier
+    transform, at the beat frequency and its multiples. Their product keeps what both share [1]_ [2]_. For a
+    tempo b, with A the unbiased autocorrelation of the standardised onset strength, averaged at 1, 2 and 4
+    beat periods, and F the amplitude of its Hann-windowed spectrum, added up at 1, 2 and 4 times the beat
+    frequency::
+
+        score(b) = log max(A(b), 0.001) + weight * log(F(b) + 0.001) - (log2(b / prior) / octaves)^2 / 2
+
+    Both are interpolated linearly, the maximum of the score by a parabola. Multiples of the period beyond 5/6
+    of the window, where hardly anything overlaps, are left out.
+
+    References
+    ----------
+    .. [1] Peeters, G. (2007). "Template-based estimation of time-varying tempo." EURASIP Journal on Advances
+       in Signal Processing 2007.
+    .. [2] Percival, G., & Tzanetakis, G. (2014). "Streamlined tempo estimation based on autocorrelation and
+       cross-correlation with pulses." IEEE/ACM Trans. Audio, Speech, and Language Processing, 22(12).
+
+    Examples
+    --------
+    >>> strength = np.zeros((2, 496))
+    >>> strength[0, ::25] = 6.0  # a pulse every 25 frames is 2 a second; the second window has none
+    >>> estimate = estimate_tempo(
+    ...     onset_strength=strength, prior_bpm=130.0, prior_octaves=0.7, spectrum_weight=0.5
+    ... )
+    >>> estimate.tempo_bpm.round(0).tolist(), estimate.pulse_clarity.round(2).tolist()
+    ([120.0, 130.0], [1.0, 0.0])
+    """
+    if not TEMPO_MIN_BPM <= prior_bpm <= TEMPO_MAX_BPM:
+        raise ParameterError(f"prior_bpm must be {TEMPO_MIN_BPM:g} to {TEMPO_MAX_BPM:g}, got {prior_bpm}")
+    if not 0 < prior_octaves < np.inf:
+        raise ParameterError(f"prior_octaves must be positive and finite, got {prior_octaves}")
+    if not 0 <= spectrum_weight < np.inf:
+        raise ParameterError(f"spectrum_weight must be at least 0 and finite, got {spectrum_weight}")
+    strength = checked_onset_strength(onset_strength, axes="window, frame")
+    prior = -0.5 * (np.log2(TEMPO_GRID_BPM / prior_bpm) / prior_octaves) ** 2
+    batches = [
+        _estimate_batch(strength[start : start + _BATCH_WINDOWS], prior, spectrum_weight)
+        for start in range(0, len(strength), _BATCH_WINDOWS)
+    ]
+    return TempoEstimate(*(np.concatenate(column) for column in zip(*batches, strict=True)))
+
+
+def interpolated_tempo(*, score: FloatArray, index: npt.NDArray[np.intp]) -> FloatArray:
+    """Place a tempo between the tempi of the grid: the vertex of the parabola through three scores.
+
+    Parameters
+    ----------
+    score : np.ndarray [shape=(window, tempo)]
+        Over `TEMPO_GRID_BPM`.
+    index : np.ndarray [shape=(window,)]
+        Where on the grid, for every window.
+
+    Returns
+    -------
+    np.ndarray [shape=(window,), 30 to 300]
+        In BPM, at most half a step of the grid away. The tempo of the grid itself where the three scores have
+        no maximum between them, and at both ends of the grid.
+
+    Examples
+    --------
+    >>> score = -np.abs(np.log2(TEMPO_GRID_BPM / 100.0))[np.newaxis] ** 2
+    >>> interpolated_tempo(score=score, index=score.argmax(axis=1)).round(6).tolist()
+    [100.0]
+    """
+    window = np.arange(len(score))
+    middle = np.clip(index, 1, TEMPO_GRID_BPM.size - 2)
+    before, at, after = (score[window, middle + shift] for shift in (-1, 0, 1))
+    curvature = before - 2 * at + after
+    has_vertex = (curvature < 0) & (index == middle)
+    offset = np.where(has_vertex, 0.5 * (before - after) / np.where(has_vertex, curvature, 1), 0)
+    step = np.log(TEMPO_MAX_BPM / TEMPO_MIN_BPM) / (TEMPO_GRID_BPM.size - 1)
+    tempo_bpm = TEMPO_GRID_BPM[index] * np.exp(step * np.clip(offset, -0.5, 0.5))
+    return np.clip(tempo_bpm, TEMPO_MIN_BPM, TEMPO_MAX_BPM)
+
+
+def checked_onset_strength(onset_strength: npt.NDArray[Any], *, axes: str) -> FloatArray:
+    """Refuse what is no onset strength; ``axes`` names the axes that are expected."""
+    if onset_strength.ndim != axes.count(",") + 1 or onset_strength.size == 0:
+        raise ParameterError(f"onset_strength must be ({axes}) and not empty, shape={onset_strength.shape}")
+    # In C order, because the order of the memory decides the order in which NumPy adds up a row.
+    strength = np.ascontiguousarray(onset_strength, dtype=np.float64)
+    if not (np.isfinite(strength) & (strength >= 0)).all():
+        raise ParameterError(
+            f"onset_strength must be finite and >= 0, lowest {strength.min()}, highest {strength.max()}"
+        )
+    return strength
+
+
+def _estimate_batch(strength: FloatArray, prior: FloatArray, spectrum_weight: float) -> TempoEstimate:
+    standardised = _standardised(strength)
+    autocorrelation = _autocorrelation(standardised)
+    score = (
+        np.log(np.maximum(_period_comb(autocorrelation, n_frames=strength.shape[1]), _COMB_FLOOR))
+        + spectrum_weight * np.log(_frequency_comb(standardised) + _COMB_FLOOR)
+        + prior
+    )
+    tempo_bpm = interpolated_tempo(score=score, index=score.argmax(axis=1))
+    at_tempo = _sampled(autocorrelation, _beat_period_frames(tempo_bpm)[:, np.newaxis])
+    return TempoEstimate(tempo_bpm, _alternative(score, tempo_bpm), np.clip(at_tempo[:, 0], 0, 1), score)
+
+
+def _standardised(strength: FloatArray) -> FloatArray:
+    deviation = strength - strength.mean(axis=1, keepdims=True)
+    scale = deviation.std(axis=1, keepdims=True)
+    # What is left of a constant is rounding, not rhythm.
+    is_flat = scale <= 1e-9 * strength.max(axis=1, keepdims=True)
+    return np.where(is_flat, 0, deviation / np.where(is_flat, 1, scale))
+
+
+def _autocorrelation(standardised: FloatArray) -> FloatArray:
+    """Unbiased, for lags from 0 to 4 beats of the slowest tempo; the overlap counts as a sixth at least."""
+    n_frames = standardised.shape[1]
+    lag = np.arange(int(_beat_period_frames(TEMPO_MIN_BPM) * max(_COMB_BEATS)) + 2)
+    length = scipy.fft.next_fast_len(n_frames + lag.size, real=True)
+    spectrum = scipy.fft.rfft(standardised, length)
+    product = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, length)[:, : lag.size]
+    return np.asarray(product / np.maximum(n_frames - lag, n_frames / 6))
+
+
+def _period_comb(autocorrelation: FloatArray, *, n_frames: int) -> FloatArray:
+    period = _beat_period_frames(TEMPO_GRID_BPM)[np.newaxis]
+    total = np.zeros((len(autocorrelation), TEMPO_GRID_BPM.size))
+    count = np.zeros_like(period)
+    for beats in _COMB_BEATS:
+        is_inside = beats * period <= n_frames * 5 / 6
+        total += np.where(is_inside, _sampled(autocorrelation, beats * period), 0)
+        count += is_inside
+    return total / np.maximum(count, 1)
+
+
+def _frequency_comb(standardised: FloatArray) -> FloatArray:
+    n_frames = standardised.shape[1]
+    length = scipy.fft.next_fast_len(max(n_frames, _SPECTRUM_LENGTH), real=True)
+    taper = np.hanning(n_frames + 2)[1:-1]
+    spectrum = scipy.fft.rfft(standardised * taper, length)
+    amplitude = np.sqrt(spectrum.real**2 + spectrum.imag**2) / taper.sum()
+    position = (TEMPO_GRID_BPM / 60 / FRAME_RATE * length)[np.newaxis]
+    total = np.zeros((len(standardised), TEMPO_GRID_BPM.size))
+    for multiple in _COMB_BEATS:
+        total += _sampled(amplitude, multiple * position)
+    return total
+
+
+def _alternative(score: FloatArray, tempo_bpm: FloatArray) -> FloatArray:
+    padded = np.pad(score, ((0, 0), (1, 1)), constant_values=-np.inf)
+    is_peak = (score > padded[:, :-2]) & (score >= padded[:, 2:])
+    is_other = np.abs(np.log(TEMPO_GRID_BPM / tempo_bpm[:, np.newaxis])) > np.log(SAME_TEMPO_RATIO)
+    candidate = np.where(is_peak & is_other, score, -np.inf)
+    runner_up_bpm = interpolated_tempo(score=score, index=candidate.argmax(axis=1))
+    other_octave_bpm = np.where(tempo_bpm >= 2 * TEMPO_MIN_BPM, tempo_bpm / 2, tempo_bpm * 2)
+    return np.where((is_peak & is_other).any(axis=1), runner_up_bpm, other_octave_bpm)
+
+
+def _beat_period_frames(tempo_bpm: Any) -> Any:
+    return 60 * FRAME_RATE / tempo_bpm
+
+
+def _sampled(values: FloatArray, position: FloatArray) -> FloatArray:
+    """Interpolate rows linearly at fractional positions, shape (window or 1, position)."""
+    lower = np.minimum(position.astype(np.intp), values.shape[1] - 2)
+    fraction = position - lower
+    below, above = (np.take_along_axis(values, lower + shift, axis=1) for shift in (0, 1))
+    return below * (1 - fraction) + above * fraction

@@ -1,0 +1,100 @@
+"""One recording in, one row out, whatever the recording is like: what the executors do for each of them.
+
+Nothing here needs Spark: tests and other engines can call it with a plain path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
+from amper_spark.errors import BadRecordError, Reason
+from amper_spark.spark.isolation import run_isolated
+from amper_spark.spark.schemas import DONE, QUARANTINED
+from amper_spark.spark.sources import check_unchanged, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from amper_spark.config import Analysis
+    from amper_spark.decoder import Decoder
+
+Row = dict[str, Any]
+
+ISOLATED_TIMEOUT_S = 3600.0
+"""How long a recording may take that is analysed on its own after its worker died."""
+
+
+def analysis_row(
+    uri: str, *, etag: str | None, decoder: Decoder, settings: Analysis, attempt: int = 0
+) -> Row:
+    """Decode and analyse one recording.
+
+    Parameters
+    ----------
+    uri : str
+        ``file://`` URI or path.
+    etag : str or None
+        What the listing saw; a file that has changed since is quarantined as vanished. None takes any.
+    decoder : Decoder
+        The worker's decoding process.
+    settings : amper_spark.config.Analysis
+    attempt : int
+        0 for a task's first attempt. On later ones a recording may have killed the worker: each is then
+        analysed in a process of its own.
+
+    Returns
+    -------
+    dict
+        The fields of a row of ``analyses`` that are the recording's own.
+
+    Raises
+    ------
+    OSError
+        Trouble that is not the recording's fault, such as a permission or the network: worth a retry.
+    """
+    row: Row = {
+        "outcome": DONE,
+        "reason": None,
+        "detail": None,
+        "attempt": attempt,
+        "duration_s": 0.0,
+        "provider": PROVIDER,
+        "windows": [],
+        "segments": [],
+        "beats": [],
+    }
+    try:
+        check_unchanged(uri, etag)
+        signal = decoder.decode(local_path(uri))
+        row["duration_s"] = signal.duration_s
+        if attempt == 0:
+            analysis = analyse(signal, settings)
+        else:
+            analysis = run_isolated(analyse, signal, settings, timeout_s=ISOLATED_TIMEOUT_S)
+    except BadRecordError as error:
+        return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
+    except MemoryError as error:
+        detail = (
+            f"the analysis ran out of memory: {error}" if str(error) else "the analysis ran out of memory"
+        )
+        return row | {"outcome": QUARANTINED, "reason": str(Reason.OUT_OF_MEMORY), "detail": detail}
+    return row | analysis_lists(analysis)
+
+
+def analysis_lists(analysis: TrackAnalysis) -> Row:
+    """Give an analysis as the nested lists of a row."""
+    return {
+        "duration_s": analysis.duration_s,
+        "windows": _structs(analysis.windows),
+        "segments": _structs(analysis.segments),
+        "beats": analysis.beats_s.tolist(),
+    }
+
+
+def _structs(columns: Mapping[str, npt.NDArray[np.generic]]) -> list[Row]:
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in values]

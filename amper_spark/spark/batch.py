@@ -1,0 +1,261 @@
+"""One batch is one Spark job: its tasks write the rows to files, the driver watches, stops or explains it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
+from pyspark.errors import PySparkException
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
+
+from amper_spark.errors import AmperSparkError
+from amper_spark.spark.schemas import QUARANTINED, TABLES
+from amper_spark.spark.staging import StagedFile
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pyspark import SparkContext
+    from pyspark.sql import Column, DataFrame, Row, SparkSession
+
+    from amper_spark.spark.lake import Lake
+    from amper_spark.spark.planning import Batch, Bin
+
+    Transform = Callable[[DataFrame], DataFrame]
+    Watch = Callable[[int, float], None]
+
+_LOG = logging.getLogger(__name__)
+
+GO_ON = "What is committed stays; run the same command again to go on."
+_POLL_S = 0.5
+_FILE_ROW = "path string, size_bytes long, records long, quarantined long, audio_s double"
+
+
+class StageInterruptedError(AmperSparkError):
+    """The stage was stopped by Ctrl-C or SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the tasks of a batch wrote.
+
+    Parameters
+    ----------
+    files : tuple of StagedFile
+        Not committed yet.
+    quarantined : int
+        How many of the rows are quarantined.
+    audio_s : float
+        Duration of the recordings, in s; 0 for tables that have none.
+    """
+
+    files: tuple[StagedFile, ...]
+    quarantined: int
+    audio_s: float
+
+    @property
+    def records(self) -> int:
+        """Rows in all files."""
+        return sum(file.records for file in self.files)
+
+
+def write_batch(
+    spark: SparkSession,
+    lake: Lake,
+    batch: Batch,
+    *,
+    table: str,
+    transform: Transform,
+    label: str,
+    watch: Watch,
+    stop: threading.Event,
+) -> Written:
+    """Let Spark write the rows of a batch, and wait for it.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+    lake : Lake
+    batch : Batch
+    table : str
+        Name of the table that the rows belong to.
+    transform : callable
+        See `amper_spark.spark.stage.Stage`.
+    label : str
+        Says what is going on, in Spark's UI and in errors: "analyze 3/16".
+    watch : callable
+        Is told about twice a second how many records of the batch are done, and their weight.
+    stop : threading.Event
+        Once set, the Spark job is cancelled.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    StageInterruptedError
+        When `stop` was set.
+    AmperSparkError
+        A task failed on all its attempts, or the rows are not one a unit.
+    """
+    context = spark.sparkContext
+    counts = Observation()
+    rows = _rows(spark, batch, table, transform).observe(counts, *_counted(table))
+    files = rows.mapInArrow(_file_writer(lake, table, stem=batch.batch_id), _FILE_ROW)
+
+    def run() -> list[Row]:
+        # Properties of jobs belong to the thread that starts them.
+        context.setJobGroup(batch.batch_id, label, interruptOnCancel=True)
+        return files.collect()
+
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(run)
+        while not job.done() and not stop.is_set():
+            wait([job], _POLL_S)
+            watch(*_done(context, batch))
+        if stop.is_set():
+            _cancel(context, batch, job)
+            raise StageInterruptedError(f"{label} was stopped. {GO_ON}")
+        try:
+            written = _collected(job.result())
+        except (PySparkException, Py4JError) as error:
+            _LOG.debug("%s failed", label, exc_info=error)
+            raise AmperSparkError(f"{label} failed: {explain(error)}\n{GO_ON}") from error
+    _check(written, counts.get, batch, label)
+    return written
+
+
+def explain(error: Exception) -> str:
+    r"""Find the words that matter in what Spark raises.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+        The Python error of the task without its traceback, how the Python worker died, or what Spark's own
+        Java has to say.
+
+    Examples
+    --------
+    >>> explain(ValueError("Traceback (most recent call last):\n  File ...\nOSError: disk full\n\n\tat org."))
+    'OSError: disk full'
+    >>> lost = "Task 3 failed 4 times, most recent failure: Lost task 3.3 in stage 2.0 (TID 8) (host): "
+    >>> explain(ValueError(f"An error occurred while calling o1.collect.\n: {lost}x.Y: heap\n\tat org."))
+    'x.Y: heap'
+    """
+    text = str(error)
+    _, traceback, rest = text.rpartition("Traceback (most recent call last):\n")
+    if traceback:
+        # Below the indented frames: the error itself, which may have several lines, until the Java trace.
+        below = re.sub(r"\A(?:[ \t]+.*\n)+", "", rest)
+        return re.split(r"\n\s*(?:\n|at )", below.strip())[0]
+    if crash := re.search(r"Python worker exited unexpectedly[^\n]*", text):
+        return crash[0].rstrip(" :")
+    message = re.sub(r"\AAn error occurred while calling .*\n: ", "", text).strip() or type(error).__name__
+    return re.sub(r".*most recent failure: .*? \(TID \d+\) \(.*?\): ", "", message.splitlines()[0])
+
+
+def _rows(spark: SparkSession, batch: Batch, table: str, transform: Transform) -> DataFrame:
+    units = (
+        spark.createDataFrame(batch.units)
+        .repartitionById(len(batch.bins), F.col("bin"))
+        .sortWithinPartitions("rank")
+        .drop("bin", "rank")
+    )
+    return (
+        transform(units)
+        .withColumn("batch_id", F.lit(batch.batch_id))
+        .withColumn("at", F.lit(datetime.now(UTC)))
+        .select(*TABLES[table].schema.names)
+    )
+
+
+def _counted(table: str) -> list[Column]:
+    counted = [F.count(F.lit(1)).alias("records")]
+    if "outcome" in TABLES[table].schema.names:
+        counted.append(F.count_if(F.col("outcome") == QUARANTINED).alias("quarantined"))
+    return counted
+
+
+def _file_writer(
+    lake: Lake, table: str, *, stem: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        quarantined = 0
+        audio_s = 0.0
+
+        def counting() -> Iterator[pa.RecordBatch]:
+            nonlocal quarantined, audio_s
+            for batch in batches:
+                if "outcome" in batch.schema.names:
+                    quarantined += pc.sum(pc.equal(batch["outcome"], QUARANTINED)).as_py() or 0
+                if "duration_s" in batch.schema.names:
+                    audio_s += pc.sum(batch["duration_s"]).as_py() or 0.0
+                yield batch
+
+        file = lake.write_file(table, counting(), stem=stem)
+        if file is not None:
+            row = {
+                "path": file.path,
+                "size_bytes": file.size_bytes,
+                "records": file.records,
+                "quarantined": quarantined,
+                "audio_s": audio_s,
+            }
+            yield pa.RecordBatch.from_pylist([row])
+
+    return write
+
+
+def _collected(rows: Sequence[Row]) -> Written:
+    files = tuple(StagedFile(row.path, row.size_bytes, row.records) for row in rows)
+    quarantined = sum(row.quarantined for row in rows)
+    return Written(files, quarantined, audio_s=sum(row.audio_s for row in rows))
+
+
+def _check(written: Written, observed: dict[str, int], batch: Batch, label: str) -> None:
+    """Commit nothing that Spark, the files and the plan count differently."""
+    planned = batch.units.num_rows
+    if not written.records == observed["records"] == planned:
+        raise AmperSparkError(
+            f"{label} gave {written.records} rows in files and {observed['records']} in Spark for {planned} "
+            "units; nothing of it was committed. The stage must give one row a unit."
+        )
+    if written.quarantined != observed.get("quarantined", 0):
+        raise AmperSparkError(
+            f"{label} has {written.quarantined} quarantined rows in files and {observed['quarantined']} in "
+            "Spark; nothing of it was committed."
+        )
+
+
+def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None:
+    # Again and again: the job may not have reached Spark yet when it is first cancelled.
+    while not job.done():
+        with suppress(Py4JError, OSError):  # a terminal's Ctrl-C under spark-submit ends the JVM as well
+            context.cancelJobGroup(batch.batch_id)
+        wait([job], _POLL_S)
+
+
+def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
+    """Guess records and weight done, from the tasks that have finished: the lightest bins finish first."""
+    tracker = context.statusTracker()
+    jobs = (tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id))
+    stages = sorted({stage for job in jobs if job is not None for stage in job.stageIds})
+    # The first stage only deals out the bins; a job has it alone as long as the work has not begun.
+    info = tracker.getStageInfo(stages[-1]) if len(stages) > 1 else None
+    finished: Sequence[Bin] = () if info is None else batch.bins[::-1][: info.numCompletedTasks]
+    return sum(part.records for part in finished), sum(part.weight for part in finished)

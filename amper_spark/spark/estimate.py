@@ -1,0 +1,116 @@
+"""How long a stage will take, told from the batches that the lake has seen."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amper_spark.progress import format_duration
+
+if TYPE_CHECKING:
+    from amper_spark.spark.batch import Written
+    from amper_spark.spark.lake import Lake
+    from amper_spark.spark.planning import Batch
+    from amper_spark.spark.stage import Stage
+
+WEIGHT = "size_bytes"
+"""The column of a unit that says how much work it is."""
+_COMMITS = 100
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a stage will take.
+
+    Parameters
+    ----------
+    records : int
+    size_bytes : float
+    cores : int
+    seconds : float or None
+        None where the lake holds no batch of this stage to judge by.
+    """
+
+    records: int
+    size_bytes: float
+    cores: int
+    seconds: float | None
+
+    def __str__(self) -> str:
+        """Say it in a line.
+
+        Examples
+        --------
+        >>> print(Estimate(records=1_000, size_bytes=5e9, cores=8, seconds=600))
+        1,000 to do (5,000 MB), about 10 min on 8 cores
+        >>> print(Estimate(records=1_000, size_bytes=5e9, cores=8, seconds=None))
+        1,000 to do (5,000 MB); nobody can tell how long that takes before the first batch is done
+        """
+        text = f"{self.records:,} to do ({self.size_bytes / 1e6:,.0f} MB)"
+        if self.seconds is None:
+            return f"{text}; nobody can tell how long that takes before the first batch is done"
+        return f"{text}, about {format_duration(self.seconds)} on {self.cores} cores"
+
+
+def estimate(lake: Lake, stage: Stage, units: pa.Table, cores: int | None = None) -> Estimate:
+    """Estimate how long units will take, from the batches that the lake has seen.
+
+    Parameters
+    ----------
+    lake : Lake
+    stage : Stage
+    units : pyarrow.Table
+        What is left to do.
+    cores : int, optional
+        Cores to do it on; None takes those of this machine.
+
+    Returns
+    -------
+    Estimate
+    """
+    cores = cores or os.cpu_count() or 1
+    size_bytes = float(pc.sum(units[WEIGHT]).as_py() or 0)
+    past = [
+        commit.metadata
+        for commit in lake.history(stage.table, limit=_COMMITS)
+        if commit.stage == stage.name and "seconds" in commit.metadata
+    ]
+    core_seconds = sum(float(batch["seconds"]) * int(batch["cores"]) for batch in past)
+    past_bytes = sum(float(batch["size_bytes"]) for batch in past)
+    seconds = size_bytes * core_seconds / past_bytes / cores if past_bytes > 0 else None
+    return Estimate(records=units.num_rows, size_bytes=size_bytes, cores=cores, seconds=seconds)
+
+
+def batch_metadata(
+    version: str, batch: Batch, written: Written, *, seconds: float, cores: int
+) -> dict[str, str]:
+    """Say in the history of the table what a batch was: what `estimate` reads.
+
+    Parameters
+    ----------
+    version : str
+        Of the stage.
+    batch : Batch
+    written : Written
+    seconds : float
+        How long it took.
+    cores : int
+        That worked on it.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    return {
+        "version": version,
+        "records": str(written.records),
+        "quarantined": str(written.quarantined),
+        WEIGHT: f"{batch.weight:.0f}",
+        "audio_s": f"{written.audio_s:.3f}",
+        "seconds": f"{seconds:.3f}",
+        "cores": str(cores),
+    }

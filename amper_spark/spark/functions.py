@@ -1,0 +1,102 @@
+"""Pandas UDFs: the analysis for any Spark user on any DataFrame.
+
+>>> from amper_spark.spark.functions import analyze_udf
+>>> recordings.select("path", analyze_udf("path").alias("analysis"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, Union, cast
+
+import pandas as pd
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from amper_spark.config import Analysis, Config
+from amper_spark.config import Decoder as DecoderSettings
+from amper_spark.decoder import Decoder
+from amper_spark.spark.analysis_rows import analysis_row
+from amper_spark.spark.schemas import ANALYSES
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+RESULT_COLUMNS = (
+    "outcome",
+    "reason",
+    "detail",
+    "attempt",
+    "duration_s",
+    "provider",
+    "windows",
+    "segments",
+    "beats",
+)
+"""Fields of the struct that `analyze_udf` returns: what a row of ``analyses`` says of the recording."""
+
+
+def make_analyze_udf(
+    analysis: Analysis | None = None, decoder: DecoderSettings | None = None
+) -> Callable[..., Column]:
+    """Make an analysis UDF with a configuration of its own.
+
+    Parameters
+    ----------
+    analysis : amper_spark.config.Analysis, optional
+    decoder : amper_spark.config.Decoder, optional
+
+    Returns
+    -------
+    callable
+        A pandas UDF: a path or ``file://`` URI in, or a struct with a field ``uri`` and, if a changed file
+        is to be refused, ``etag``; a struct with the fields `RESULT_COLUMNS` out. A bad recording gives
+        ``outcome = 'quarantined'`` with a reason, never an exception. Each Python worker keeps one
+        decoding process for all its recordings.
+    """
+    analysis = analysis or Config().analysis
+    decoder = decoder or Config().decoder
+
+    def analyze(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        context = TaskContext.get()
+        attempt = context.attemptNumber() if context is not None else 0
+        process = _worker_decoder(analysis, decoder)
+        for batch in batches:
+            rows = [
+                analysis_row(uri, etag=etag, decoder=process, settings=analysis, attempt=attempt)
+                for uri, etag in _recordings(batch)
+            ]
+            yield pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+
+    # Spark tells an iterator UDF by its annotations, which must be types here, not text.
+    analyze.__annotations__ = {"batches": Iterator[_INPUT], "return": Iterator[pd.DataFrame]}
+    # pandas cannot say that a column holds no nulls; the lake checks it when it writes.
+    result = pa.schema([ANALYSES.schema.field(name).with_nullable(nullable=True) for name in RESULT_COLUMNS])
+    make: Any = pandas_udf  # its annotations know no UDF that returns structs
+    return cast("Callable[..., Column]", make(analyze, returnType=from_arrow_schema(result)))
+
+
+_INPUT = Union[pd.Series, pd.DataFrame]  # noqa: UP007 - PySpark does not know the newer form
+
+
+def _recordings(batch: pd.Series | pd.DataFrame) -> Iterator[tuple[str, str | None]]:
+    if isinstance(batch, pd.Series):
+        return ((uri, None) for uri in batch)
+    etags = batch["etag"] if "etag" in batch.columns else [None] * len(batch)
+    return zip(batch["uri"], etags, strict=True)
+
+
+@cache
+def _worker_decoder(analysis: Analysis, settings: DecoderSettings) -> Decoder:
+    # One for the life of the worker: starting a process for every ten-second file would double its cost.
+    decoder = Decoder(settings, analysis.limits)
+    atexit.register(decoder.close)
+    return decoder
+
+
+analyze_udf = make_analyze_udf()
+"""`make_analyze_udf` with the default configuration."""

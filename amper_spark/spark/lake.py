@@ -1,0 +1,315 @@
+"""The lake: Delta tables below one folder, written and read without a JVM.
+
+A task writes Parquet files under names that no other attempt uses, and the driver commits all files of a
+batch in one transaction. What is not committed, no reader sees: a task that was killed or retried leaves at
+most a stray file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+import pyarrow.parquet as pq
+from deltalake import WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.spark.commits import (
+    Commit,
+    add_action,
+    commit_once,
+    commit_properties,
+    create_table,
+    data_paths,
+    open_table,
+    read_commit,
+    remove_action,
+)
+from amper_spark.spark.schemas import TABLES, Table
+from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction, RemoveAction
+
+_SCAN_ROWS = 256
+
+
+class Lake:
+    """A folder of Delta tables. It holds no open files and can be sent to other processes.
+
+    Parameters
+    ----------
+    uri : str or Path
+        A local folder, which need not exist yet, a ``file://`` or an ``s3://bucket/prefix`` URI.
+    storage_options : mapping of str to str, optional
+        For S3, named as delta-rs names them (``AWS_ENDPOINT_URL``, ``AWS_REGION`` ...); what is missing is
+        taken from the environment.
+
+    Raises
+    ------
+    AmperSparkError
+        A location that cannot be a lake.
+    """
+
+    def __init__(self, uri: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+        self.uri = lake_uri(uri)
+        self.storage_options = dict(storage_options or {})
+
+    def __repr__(self) -> str:
+        return f"Lake({self.uri!r})"
+
+    def table_uri(self, table: str) -> str:
+        """Name the folder of a table: what `deltalake.DeltaTable` and other engines open."""
+        return f"{self.uri}/tables/{_known(table).name}"
+
+    def exists(self, table: str) -> bool:
+        """Tell whether a table was ever written."""
+        return self._open(table) is not None
+
+    def version(self, table: str) -> int | None:
+        """Give the number of the latest commit; None for a table that was never written."""
+        delta = self._open(table)
+        return None if delta is None else delta.version()
+
+    def file_uris(self, table: str) -> list[str]:
+        """Locate the Parquet files that make up a table: absolute local paths, or ``s3://`` URIs."""
+        delta = self._open(table)
+        return [] if delta is None else [f"{self.table_uri(table)}/{path}" for path in data_paths(delta)]
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a table, or some of its columns, into memory.
+
+        Returns
+        -------
+        pyarrow.Table
+            In the schema of `amper_spark.spark.schemas`; no rows for a table that was never written.
+        """
+        schema = _projected(table, columns)
+        delta = self._open(table)
+        if delta is None:
+            return schema.empty_table()
+        with explained(self.table_uri(table), "read"):
+            return _dataset(delta, table).to_table(columns=schema.names).cast(schema)
+
+    def scan(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read a table in pieces of a few hundred rows: for tables larger than memory."""
+        schema = _projected(table, columns)
+        delta = self._open(table)
+        if delta is None:
+            return
+        batches = _dataset(delta, table).to_batches(
+            columns=schema.names, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
+        )
+        with explained(self.table_uri(table), "read"):
+            for batch in batches:
+                yield pa.Table.from_batches([batch]).cast(schema)
+
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """List the commits of a table, the latest first.
+
+        Parameters
+        ----------
+        table : str
+        limit : int, optional
+            At most as many.
+        """
+        delta = self._open(table)
+        return [] if delta is None else [read_commit(entry) for entry in delta.history(limit)]
+
+    def write_file(
+        self, table: str, batches: Iterable[pa.RecordBatch | pa.Table], *, stem: str
+    ) -> StagedFile | None:
+        """Stream rows to a new Parquet file of a table, without committing it: the part of a task.
+
+        See `amper_spark.spark.staging.write_file` for parameters and errors.
+        """
+        schema = _known(table).schema
+        filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
+        return write_file(filesystem, folder, batches, schema=schema, stem=stem)
+
+    def commit(
+        self,
+        table: str,
+        files: Sequence[StagedFile],
+        *,
+        stage: str,
+        batch_id: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Add files to a table in one transaction, once for each stage and batch.
+
+        Parameters
+        ----------
+        table : str
+        files : sequence of StagedFile
+            May be empty: then the batch is only marked as done.
+        stage, batch_id : str
+            Name the batch; they can be read back from `history`.
+        metadata : mapping of str to str, optional
+            What else `history` shall tell about it.
+
+        Returns
+        -------
+        bool
+            False where the batch is committed already; then nothing is written.
+
+        Raises
+        ------
+        AmperSparkError
+            A lake that cannot be written, or other writers that never let this one through.
+        """
+        with explained(self.table_uri(table), "written"):
+            return commit_once(
+                lambda: self._open_or_create(table),
+                lambda _: [add_action(file) for file in files],
+                stage=stage,
+                batch_id=batch_id,
+                metadata=metadata,
+            )
+
+    def replace_files(
+        self,
+        table: str,
+        files: Sequence[StagedFile],
+        *,
+        stage: str,
+        batch_id: str,
+        metadata: Mapping[str, str] | None = None,
+        keys: Sequence[str] | None = None,
+    ) -> bool:
+        """Add files and drop the older rows of the same units, in one transaction.
+
+        Files that hold such rows are rewritten without them, one row group in memory at a time.
+
+        Parameters
+        ----------
+        table, files, stage, batch_id, metadata
+            See `commit`.
+        keys : sequence of str, optional
+            The text columns that name a unit; by default the key of the table.
+
+        Returns
+        -------
+        bool
+            False where the batch is committed already; then nothing is written.
+        """
+        names = list(keys or _known(table).key)
+
+        def swap(delta: DeltaTable) -> list[AddAction | RemoveAction]:
+            staged = [self._units(table, file.path, names) for file in files]
+            units = pa.chunked_array([chunk for column in staged for chunk in column.chunks], pa.string())
+            actions: list[AddAction | RemoveAction] = [add_action(file) for file in files]
+            for path in data_paths(delta):
+                stays = pc.invert(pc.is_in(self._units(table, path, names), value_set=units))
+                if not pc.all(stays).as_py():
+                    kept = self.write_file(table, self._kept_rows(table, path, stays), stem="kept")
+                    actions += [remove_action(path), *([add_action(kept)] if kept else [])]
+            return actions
+
+        with explained(self.table_uri(table), "written"):
+            return commit_once(
+                lambda: self._open_or_create(table),
+                swap,
+                stage=stage,
+                batch_id=batch_id,
+                metadata=metadata,
+                turn=f"{stage} replaces",
+            )
+
+    def replace(
+        self,
+        table: str,
+        rows: pa.Table,
+        *,
+        predicate: str,
+        stage: str,
+        read_version: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Put rows in the place of all rows that match a predicate, in one transaction.
+
+        Parameters
+        ----------
+        table : str
+        rows : pyarrow.Table
+            They must match the predicate themselves.
+        predicate : str
+            In SQL, such as ``"corpus = 'demo'"``.
+        stage : str
+            Who writes; can be read back from `history`.
+        read_version : int, optional
+            The version that the rows were computed from, 0 for a table that did not exist: matching rows
+            that others wrote since then are an error. None takes the table as it is now.
+        metadata : mapping of str to str, optional
+            What else `history` shall tell about it.
+
+        Raises
+        ------
+        AmperSparkError
+            A lake that cannot be written, or matching rows that changed since ``read_version``.
+        """
+        rows = conform(rows, _known(table).schema)
+        with explained(self.table_uri(table), "written"):
+            delta = self._open_or_create(table)
+            if read_version is not None:
+                delta.load_as_version(read_version)
+            try:
+                write_deltalake(
+                    delta,
+                    rows,
+                    mode="overwrite",
+                    predicate=predicate,
+                    writer_properties=WriterProperties(compression="ZSTD"),
+                    commit_properties=commit_properties(stage, metadata=metadata),
+                )
+            except CommitFailedError as error:
+                raise AmperSparkError(
+                    f"{self.table_uri(table)} was changed by someone else meanwhile, so nothing was written: "
+                    "run it again"
+                ) from error
+
+    def _open(self, table: str) -> DeltaTable | None:
+        return open_table(self.table_uri(table), _known(table), self.storage_options)
+
+    def _open_or_create(self, table: str) -> DeltaTable:
+        return self._open(table) or create_table(self.table_uri(table), _known(table), self.storage_options)
+
+    def _units(self, table: str, path: str, names: Sequence[str]) -> pa.ChunkedArray:
+        filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
+        rows = pq.read_table(f"{folder}/{path}", columns=list(names), filesystem=filesystem)
+        return pc.binary_join_element_wise(*(rows[name] for name in names), "\x1f")
+
+    def _kept_rows(self, table: str, path: str, stays: pa.ChunkedArray) -> Iterator[pa.Table]:
+        filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
+        start = 0
+        with pq.ParquetFile(f"{folder}/{path}", filesystem=filesystem) as file:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group)
+                yield rows.filter(stays.slice(start, rows.num_rows))
+                start += rows.num_rows
+
+
+def _known(table: str) -> Table:
+    if table not in TABLES:
+        raise ParameterError(f"no table {table!r}; the lake has {', '.join(TABLES)}")
+    return TABLES[table]
+
+
+def _projected(table: str, columns: Sequence[str] | None) -> pa.Schema:
+    schema = _known(table).schema
+    if columns is None:
+        return schema
+    if unknown := [name for name in columns if name not in schema.names]:
+        raise ParameterError(f"table {table!r} has no column {', '.join(unknown)}")
+    return pa.schema([schema.field(name) for name in columns])
+
+
+def _dataset(delta: DeltaTable, table: str) -> pyarrow.dataset.Dataset:
+    return delta.to_pyarrow_dataset(schema=_known(table).schema)

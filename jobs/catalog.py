@@ -1,0 +1,47 @@
+"""List a corpus: which recordings there are, and which are new, changed or gone."""
+
+from pathlib import Path
+
+import click
+
+from amper_spark.job import DONE, JobRun, job
+
+
+@job
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option(
+    "--manifest",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or JSON lines: a column `key` (path below ROOT) and any of descriptor, recording_id, "
+    "parent_id, separate; all other columns become tags.",
+)
+def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
+    r"""List every audio file below ROOT in the table `tracks`.
+
+    Keeps every file with an audio suffix, however broken: the analysis says what is wrong with it. Run it
+    again whenever files may have been added, changed or removed: only what is new or changed is analysed
+    later. --corpus names the corpus (default: the name of ROOT); --force accepts a ROOT that has become
+    empty.
+
+    \b
+    Examples:
+      amper-spark catalog ~/Music --corpus home --lake lake
+      amper-spark catalog renders/ --manifest renders/labels.csv --dry-run
+    """
+    from amper_spark.spark.catalog import update_catalog
+
+    summary = update_catalog(
+        run.lake,
+        root,
+        corpus=run.corpus,
+        manifest=manifest,
+        limit=run.limit,
+        allow_empty=run.force,
+        dry_run=run.dry_run,
+    )
+    run.say(f"catalog: {summary}")
+    return DONE
+
+
+if __name__ == "__main__":
+    catalog()

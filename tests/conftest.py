@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from amper_spark.audio import Signal, decode
+
+REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+FAULTS = '''
+"""Make the decoding process fail at files of certain names; Python imports this module when it starts."""
+import sys
+
+if "amper_spark.decoder_child" in sys.orig_argv:
+    import ctypes, os, signal
+    import soundfile
+
+    open_file = soundfile.SoundFile.__init__
+
+    def fail_by_name(self, file, *arguments, **options):
+        name = os.path.basename(os.fsencode(file))
+        while b"hang" in name:
+            signal.pause()
+        if b"segfault" in name:
+            ctypes.string_at(0)
+        if b"abort" in name:
+            os.write(2, b"codec.c:7: assertion failed\\n")
+            os.abort()
+        if b"oom_killed" in name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if b"exit" in name:
+            os._exit(3)
+        if b"greedy" in name:
+            bytearray(1 << 50)
+        open_file(self, file, *arguments, **options)
+
+    soundfile.SoundFile.__init__ = fail_by_name
+'''
+
+
+def _sibling(name: str) -> ModuleType:
+    """Import a module of this folder, which pytest's import mode keeps off sys.path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+broken_files = _sibling("broken_files")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for every kind of file, where it takes an argument of that name."""
+    for argument, kinds in (
+        ("good_kind", broken_files.GOOD),
+        ("damaged_kind", broken_files.DAMAGED),
+        ("refused_kind", broken_files.REFUSED),
+    ):
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, kinds)
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Make an audio file of a kind that `broken_files` names, in a folder of its own."""
+
+    def make(kind: str) -> Path:
+        folder = tmp_path / kind
+        folder.mkdir()
+        path: Path = broken_files.make(kind, folder)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def decoder_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Make decoding processes that start from now on fail at files by their names.
+
+    ``hang`` blocks for ever; ``segfault``, ``abort``, ``oom_killed`` die by a signal; ``exit`` ends;
+    ``greedy`` asks for more memory than there is.
+    """
+    folder = tmp_path_factory.mktemp("decoder_faults")
+    (folder / "sitecustomize.py").write_text(FAULTS)
+    given = os.environ.get("PYTHONPATH")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{given}" if given else str(folder))
+        yield
+
+
+@pytest.fixture(scope="session")
+def damaged_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """All damaged files, by kind; not to be changed."""
+    folder = tmp_path_factory.mktemp("damaged")
+    files = {}
+    for kind in broken_files.DAMAGED:
+        (folder / kind).mkdir()
+        files[kind] = broken_files.make(kind, folder / kind)
+    return files
+
+
+@pytest.fixture(scope="session")
+def refused_reasons() -> dict[str, str]:
+    """Why each kind of refused file is refused."""
+    return {kind: reason for kind, (reason, _) in broken_files.REFUSED.items()}
+
+
+@pytest.fixture(scope="session")
+def reference_tempi() -> dict[str, float]:
+    """True tempi of the reference recordings, in BPM, by name."""
+    tracks = json.loads((REFERENCE_TRACKS / "tracks.json").read_text())
+    return {Path(track["file"]).stem: track["tempo_bpm"] for track in tracks}
+
+
+@pytest.fixture(scope="session")
+def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
+    """The reference recordings, decoded, by name."""
+    return {name: decode(REFERENCE_TRACKS / f"{name}.ogg") for name in reference_tempi}

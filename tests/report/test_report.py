@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from amper_spark.analysis import analyse
+from amper_spark.audio import Signal
+from amper_spark.grid import SAMPLE_RATE
+from amper_spark.report.pictures import overview_picture, track_picture, waveform_envelope
+from amper_spark.report.tables import clock, segments_table, tracks_table
+from amper_spark.report.track import track_report, windows_of_segment
+from amper_spark.spark.analysis_rows import analysis_lists
+
+TRACK = {"track_id": "0123456789abcdef", "key": "folder/A [b] song.ogg", "uri": "file:///gone.ogg"}
+QUARANTINED = {
+    "outcome": "quarantined",
+    "reason": "silent",
+    "detail": "the peak is -90 dBFS",
+    "duration_s": None,
+    "windows": [],
+    "segments": [],
+}
+
+
+@pytest.fixture(scope="module")
+def samples():
+    time_s = np.arange(14 * SAMPLE_RATE) / SAMPLE_RATE
+    tone = np.sin(2 * np.pi * np.where(time_s < 7, 220, 330) * time_s) * (time_s % 0.5 < 0.2)
+    return (0.3 * tone).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def report(samples):
+    analysis = analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1))
+    row = {"outcome": "done", "reason": None, "detail": None, **analysis_lists(analysis)}
+    return track_report(TRACK, row)
+
+
+@pytest.fixture(scope="module")
+def quarantined():
+    return track_report(TRACK, QUARANTINED)
+
+
+def text_of(renderable):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+def test_the_table_of_segments_covers_the_track(report):
+    text = text_of(segments_table(report))
+    assert "A [b] song" in text  # brackets are no markup
+    assert "0:00.0" in text
+    assert "0:14.0" in text
+    assert "BPM" in text
+    assert len(report.form) == len(report.segments)
+
+
+def test_a_quarantined_track_shows_why(quarantined):
+    assert "silent: the peak is -90 dBFS" in text_of(segments_table(quarantined))
+    assert "silent" in text_of(tracks_table([quarantined]))
+
+
+def test_pictures_are_drawn_with_and_without_the_waveform(report, samples, tmp_path):
+    for envelope in (None, waveform_envelope(samples=samples)):
+        file = tmp_path / "picture.png"
+        track_picture(report, envelope).savefig(file)
+        assert file.read_bytes().startswith(b"\x89PNG")
+    overview_picture([report, report], [None, waveform_envelope(samples=samples)]).savefig(file)
+
+
+@given(n_samples=st.integers(1, 20_000))
+def test_an_envelope_keeps_the_extremes(n_samples):
+    samples = np.random.default_rng(n_samples).uniform(-1, 1, n_samples).astype(np.float32)
+    time_s, low, high = waveform_envelope(samples=samples)
+    assert low.min() == samples.min()
+    assert high.max() == samples.max()
+    assert (np.diff(time_s) > 0).all()
+
+
+@given(start_s=st.floats(0, 100), length_s=st.floats(0.1, 50), n_windows=st.integers(1, 40))
+def test_every_segment_has_windows(start_s, length_s, n_windows):
+    starts_s = 2.0 * np.arange(n_windows)
+    windows = {"start_s": starts_s, "end_s": starts_s + 10}
+    chosen = windows_of_segment(windows, start_s, start_s + length_s)
+    assert chosen.size >= 1
+    if chosen.size > 1:
+        centre_s = starts_s[chosen] + 5
+        assert ((start_s <= centre_s) & (centre_s < start_s + length_s)).all()
+
+
+@given(time_s=st.floats(0, 1e5))
+def test_the_clock_is_right(time_s):
+    minutes, seconds = clock(time_s).split(":")
+    assert 0 <= float(seconds) < 60
+    assert int(minutes) * 60 + float(seconds) == pytest.approx(time_s, abs=0.0501)

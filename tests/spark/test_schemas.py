@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import Schema
+
+from amper_spark.features.registry import FEATURES
+from amper_spark.spark.documentation import tables_document
+from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
+from amper_spark.spark.views import VIEWS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "tables.md"
+
+
+def nested_fields(fields):
+    for field in fields:
+        yield field
+        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
+            yield from nested_fields(field.type.value_type)
+
+
+@pytest.mark.parametrize("source", [*TABLES.values(), *VIEWS.values()], ids=lambda source: source.name)
+def test_every_column_says_what_it_means(source):
+    for field in nested_fields(source.schema):
+        assert field.metadata[b"comment"]
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_delta_keeps_types_nullability_and_meanings(table):
+    kept = pa.schema(Schema.from_arrow(table.schema).to_arrow())
+    for field in table.schema:
+        assert kept.field(field.name).nullable == field.nullable
+        assert kept.field(field.name).metadata == field.metadata
+        assert pa.array([], field.type).cast(kept.field(field.name).type).type == kept.field(field.name).type
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_a_key_is_never_null(table):
+    assert all(not table.schema.field(column).nullable for column in table.key)
+
+
+def test_a_window_holds_the_stored_features_in_their_order():
+    names = [field.name for field in ANALYSES.schema.field("windows").type.value_type]
+    stored = [feature.name for feature in FEATURES if not feature.name.startswith("pca_")]
+    assert len(stored) == 18
+    assert names[: 3 + len(stored)] == ["window", "start_s", "end_s", *stored]
+
+
+def test_only_what_may_be_unknown_is_nullable():
+    nullable = {
+        table.name: {field.name for field in nested_fields(table.schema) if field.nullable}
+        for table in (TRACKS, ANALYSES)
+    }
+    assert nullable == {
+        "tracks": {"deleted_at", "descriptor", "parent_id"},
+        "analyses": {"reason", "detail"},
+    }
+
+
+def test_the_document_of_the_tables_is_up_to_date():
+    assert DOCUMENT.read_text(encoding="utf-8") == tables_document(), (
+        "run: python -m amper_spark.spark.documentation docs/tables.md"
+    )
