@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAKE ?= demo/lake
 
-.PHONY: help setup demo test test-slow lint format bench docs pins clean
+.PHONY: help setup demo test test-slow lint format bench accuracy docs pins clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: $(READY) ## Put the code into the house style
 bench: $(READY) ## Measure the cost of the analysis against decoding, in one run
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.analysis
+
+accuracy: $(READY) ## Measure how often the tempo is right on the reference recordings, beside librosa
+	@$(BIN)/python -m benchmarks.accuracy
 
 docs: $(READY) ## Generate docs/tables.md and the README's picture
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md

@@ -24,7 +24,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from amper_spark.audio import decode_blocks, open_audio
+from amper_spark.audio import decode_blocks
+from amper_spark.audio_file import open_audio
 from amper_spark.errors import BadRecordError, Reason
 
 if TYPE_CHECKING:

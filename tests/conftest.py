@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from amper_spark.audio import Signal, decode
+from amper_spark.config import Config
+from amper_spark.spark.session import spark_session
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
+
+    from pyspark.sql import SparkSession
 
 FAULTS = '''
 """Make the decoding process fail at files of certain names; Python imports this module when it starts."""
@@ -129,3 +133,26 @@ def reference_tempi() -> dict[str, float]:
 def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
     """The reference recordings, decoded, by name."""
     return {name: decode(REFERENCE_TRACKS / f"{name}.ogg") for name in reference_tempi}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One Spark session for all tests: starting one takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("spark")
+    settings = {
+        # Two tasks at a time show what goes wrong between tasks; four attempts as everywhere.
+        "spark.master": "local[2,4]",
+        # Nobody looks at it, and its server takes a second to start.
+        "spark.ui.enabled": "false",
+        # A shuffle of a few rows needs no 200 tasks.
+        "spark.sql.shuffle.partitions": "2",
+        # Tests hold a few rows; several of them may run on one machine.
+        "spark.driver.memory": "512m",
+        # Nothing runs long enough to be worth the optimising compiler.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        # Nothing is left in the folder that the tests run in.
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.local.dir": str(folder / "local"),
+    }
+    with spark_session(Config(spark=settings), app_name="tests") as session:
+        yield session

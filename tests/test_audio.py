@@ -13,7 +13,8 @@ import soxr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amper_spark.audio import Signal, decode, decode_blocks, open_audio
+from amper_spark.audio import Signal, decode, decode_blocks
+from amper_spark.audio_file import open_audio
 from amper_spark.config import Limits
 from amper_spark.errors import BadRecordError, Reason
 from amper_spark.grid import SAMPLE_RATE

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import librosa
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 
 from amper_spark.errors import ParameterError
 from amper_spark.grid import SAMPLE_RATE
@@ -58,12 +59,13 @@ def percussive_energy(*, mel_power: npt.NDArray[np.floating]) -> PercussiveEnerg
     """
     if mel_power.ndim != 2 or mel_power.shape[0] != MEL_BANDS:
         raise ParameterError(f"expected mel power of shape ({MEL_BANDS}, frame), got {mel_power.shape}")
-    magnitude = np.sqrt(mel_power / _areas()[:, np.newaxis])
-    _, mask = librosa.decompose.hpss(magnitude, kernel_size=MEDIAN_LENGTH, power=2.0, mask=True)
-    return PercussiveEnergy(
-        percussive=np.square(mask * magnitude).sum(axis=0),
-        total=np.square(magnitude).sum(axis=0),
-    )
+    energy = mel_power / _areas()[:, np.newaxis]
+    magnitude = np.sqrt(energy)
+    harmonic = scipy.ndimage.median_filter(magnitude, size=(1, MEDIAN_LENGTH)) ** 2
+    percussive = scipy.ndimage.median_filter(magnitude, size=(MEDIAN_LENGTH, 1)) ** 2
+    either = harmonic + percussive
+    mask = percussive / np.where(either > 0, either, 1.0)
+    return PercussiveEnergy(percussive=(mask**2 * energy).sum(axis=0), total=energy.sum(axis=0))
 
 
 def _areas() -> npt.NDArray[np.float64]:

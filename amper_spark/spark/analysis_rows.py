@@ -5,10 +5,15 @@ Nothing here needs Spark: tests and other engines can call it with a plain path.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
+from amper_spark.audio import Signal
 from amper_spark.errors import BadRecordError, Reason
+from amper_spark.grid import SAMPLE_RATE
 from amper_spark.spark.isolation import run_isolated
 from amper_spark.spark.schemas import DONE, QUARANTINED
 from amper_spark.spark.sources import check_unchanged, local_path
@@ -16,7 +21,6 @@ from amper_spark.spark.sources import check_unchanged, local_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from amper_spark.config import Analysis
@@ -74,6 +78,7 @@ def analysis_row(
         if attempt == 0:
             analysis = analyse(signal, settings)
         else:
+            _warm_up(settings)
             analysis = run_isolated(analyse, signal, settings, timeout_s=ISOLATED_TIMEOUT_S)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
@@ -83,6 +88,13 @@ def analysis_row(
         )
         return row | {"outcome": QUARANTINED, "reason": str(Reason.OUT_OF_MEMORY), "detail": detail}
     return row | analysis_lists(analysis)
+
+
+@cache
+def _warm_up(settings: Analysis) -> None:
+    # Some seconds of imports and compilation, which every isolated recording would pay for again.
+    silence = Signal(np.zeros(SAMPLE_RATE, dtype=np.float32), source_rate=SAMPLE_RATE, source_channels=1)
+    analyse(silence, settings)
 
 
 def analysis_lists(analysis: TrackAnalysis) -> Row:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
+from py4j.protocol import Py4JError, Py4JNetworkError  # type: ignore[import-untyped]  # it ships no types
 from pyspark.errors import PySparkException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
@@ -121,17 +121,19 @@ def write_batch(
 
     with ThreadPoolExecutor(1) as thread:
         job = thread.submit(run)
-        while not job.done() and not stop.is_set():
-            wait([job], _POLL_S)
-            watch(*_done(context, batch))
-        if stop.is_set():
-            _cancel(context, batch, job)
-            raise StageInterruptedError(f"{label} was stopped. {GO_ON}")
         try:
-            written = _collected(job.result())
-        except (PySparkException, Py4JError) as error:
-            _LOG.debug("%s failed", label, exc_info=error)
-            raise AmperSparkError(f"{label} failed: {explain(error)}\n{GO_ON}") from error
+            while not job.done() and not stop.is_set():
+                wait([job], _POLL_S)
+                watch(*_done(context, batch))
+        finally:
+            _cancel(context, batch, job)
+    try:
+        written = _collected(job.result())
+    except (PySparkException, Py4JError, OSError) as error:
+        if stop.is_set():
+            raise StageInterruptedError(f"{label} was stopped. {GO_ON}") from error
+        _LOG.debug("%s failed", label, exc_info=error)
+        raise AmperSparkError(f"{label} failed: {explain(error)}\n{GO_ON}") from error
     _check(written, counts.get, batch, label)
     return written
 
@@ -157,6 +159,8 @@ def explain(error: Exception) -> str:
     >>> explain(ValueError(f"An error occurred while calling o1.collect.\n: {lost}x.Y: heap\n\tat org."))
     'x.Y: heap'
     """
+    if isinstance(error, (Py4JNetworkError, OSError)):
+        return f"Spark's Java process has ended, perhaps for want of memory ({error})"
     text = str(error)
     _, traceback, rest = text.rpartition("Traceback (most recent call last):\n")
     if traceback:
@@ -243,6 +247,7 @@ def _check(written: Written, observed: dict[str, int], batch: Batch, label: str)
 
 
 def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None:
+    """Leave nothing running, whatever ended the waiting; without effect on a job that is done."""
     # Again and again: the job may not have reached Spark yet when it is first cancelled.
     while not job.done():
         with suppress(Py4JError, OSError):  # a terminal's Ctrl-C under spark-submit ends the JVM as well
@@ -253,9 +258,12 @@ def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None
 def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
     """Guess records and weight done, from the tasks that have finished: the lightest bins finish first."""
     tracker = context.statusTracker()
-    jobs = (tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id))
-    stages = sorted({stage for job in jobs if job is not None for stage in job.stageIds})
-    # The first stage only deals out the bins; a job has it alone as long as the work has not begun.
-    info = tracker.getStageInfo(stages[-1]) if len(stages) > 1 else None
+    try:
+        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id)]
+        stages = sorted({stage for job in jobs if job is not None for stage in job.stageIds})
+        # The first stage only deals out the bins; a job has it alone as long as the work has not begun.
+        info = tracker.getStageInfo(stages[-1]) if len(stages) > 1 else None
+    except (Py4JError, OSError):  # Spark has gone, which the job itself will say
+        info = None
     finished: Sequence[Bin] = () if info is None else batch.bins[::-1][: info.numCompletedTasks]
     return sum(part.records for part in finished), sum(part.weight for part in finished)

@@ -16,11 +16,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyspark
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -94,7 +95,9 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     try:
         yield session
     finally:
-        session.stop()
+        # Whatever ended Spark's Java process has been told already.
+        with suppress(Py4JError, OSError):
+            session.stop()
 
 
 def session_settings(config: Config, *, app_name: str, told: Mapping[str, str]) -> dict[str, str]:
@@ -139,7 +142,7 @@ def is_local(master: str) -> bool:
 
 
 def provide_java() -> None:
-    """Make sure that Spark finds a Java that runs it, and point JAVA_HOME to it.
+    """Make sure that Spark finds a Java that runs it, and change JAVA_HOME where it does not lead to one.
 
     Looked for in ``JAVA_HOME``, on the ``PATH`` and where ``make setup`` unpacks one: ``jre`` beside the
     Python packages.
@@ -149,20 +152,26 @@ def provide_java() -> None:
     AmperSparkError
         Says what was found instead, and how to get one.
     """
-    on_path = shutil.which("java")
     home = os.environ.get("JAVA_HOME")
+    on_path = shutil.which("java")
     unpacked = Path(sys.prefix) / "jre"
-    candidates = [Path(home) / "bin/java"] if home else []
-    candidates += [Path(on_path).resolve()] if on_path else []
-    candidates.append(unpacked / "bin/java")
     found: list[str] = []
-    for java in candidates:
+
+    def runs_spark(java: Path) -> bool:
         version = _java_version(java)
-        if version is not None and version >= OLDEST_JAVA:
-            os.environ["JAVA_HOME"] = str(java.parent.parent)
-            return
-        if version is not None:
+        if version is not None and version < OLDEST_JAVA:
             found.append(f"{java} is Java {version}")
+        return version is not None and version >= OLDEST_JAVA
+
+    if home and runs_spark(Path(home) / "bin/java"):
+        return
+    if on_path and runs_spark(Path(on_path)):
+        # Spark asks the PATH only then.
+        os.environ.pop("JAVA_HOME", None)
+        return
+    if runs_spark(unpacked / "bin/java"):
+        os.environ["JAVA_HOME"] = str(unpacked)
+        return
     raise AmperSparkError(
         f"Spark needs Java {OLDEST_JAVA} or newer; {', '.join(found) or 'there is none'}.\n"
         f"Looked in JAVA_HOME ({home or 'not set'}), on the PATH and in {unpacked}.\n"

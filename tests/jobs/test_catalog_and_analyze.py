@@ -1,0 +1,219 @@
+"""The two jobs on a corpus as corpora are: mostly good, partly broken, growing and shrinking."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+
+
+@pytest.fixture
+def run(command, lake, corpus):
+    """Catalogue and analyse the corpus."""
+
+    def both(*, status=0, **settings):
+        command("catalog", corpus, "--lake", lake.uri)
+        options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        return command("analyze", "--lake", lake.uri, *options, status=status)
+
+    return both
+
+
+def outcomes(lake):
+    """Outcome or reason of every recording, by key."""
+    tracks = {row["track_id"]: row["key"] for row in lake.read("tracks").to_pylist()}
+    return {
+        tracks[row["track_id"]]: row["reason"] or row["outcome"] for row in lake.read("analyses").to_pylist()
+    }
+
+
+def test_good_recordings(run, lake, corpus, write_music):
+    for number in range(5):
+        write_music(corpus / f"{number}.flac", number=number, duration_s=12)
+    output = run()
+    assert "5 done" in output
+    rows = lake.read("analyses").to_pylist()
+    assert [row["outcome"] for row in rows] == ["done"] * 5
+    assert all(len(row["windows"]) == 2 and row["duration_s"] == 12 for row in rows)
+    assert all(row["segments"][-1]["end_s"] == 12 for row in rows)
+
+
+def test_a_second_run_does_nothing(run, lake, corpus, write_music):
+    write_music(corpus / "one.wav")
+    run()
+    version = lake.version("analyses")
+    assert "nothing new; 1 done before" in run()
+    assert lake.version("analyses") == version
+
+
+def test_new_changed_and_removed_recordings(run, lake, corpus, write_music):
+    for name in ("stays", "changes", "goes"):
+        write_music(corpus / f"{name}.wav")
+    run()
+    write_music(corpus / "changes.wav", number=5, duration_s=3)
+    write_music(corpus / "comes.wav", number=7)
+    (corpus / "goes.wav").unlink()
+    assert "2 done" in run()
+    rows = lake.read("analyses").to_pylist()
+    assert len(rows) == 5  # three at first, then the changed one again and the new one
+    deleted = lake.read("tracks").filter(pc.field("deleted_at").is_valid())
+    assert deleted["key"].to_pylist() == ["goes.wav"]
+
+
+def test_another_configuration_is_another_analysis(run, lake, corpus, write_music):
+    write_music(corpus / "one.wav")
+    run()
+    assert "1 done" in run(**{"analysis.tempo.prior_bpm": 100})
+    versions = lake.read("analyses")["analysis_version"].to_pylist()
+    assert len(set(versions)) == 2
+
+
+def test_force_replaces_the_rows(command, run, lake, corpus, write_music, comparable):
+    for number in range(3):
+        write_music(corpus / f"{number}.wav", number=number)
+    run()
+    before = comparable(lake)
+    command("analyze", "--lake", lake.uri, "--force")
+    again = comparable(lake)
+    assert len(again) == 3
+    assert [row | {"batch_id": ""} for row in again] == [row | {"batch_id": ""} for row in before]
+
+
+def test_limit_and_dry_run(command, lake, corpus, write_music):
+    for number in range(4):
+        write_music(corpus / f"{number}.wav", number=number)
+    assert "4 new" in command("catalog", corpus, "--lake", lake.uri, "--dry-run")
+    assert not lake.exists("tracks")
+    command("catalog", corpus, "--lake", lake.uri)
+    assert "4" in command("analyze", "--lake", lake.uri, "--dry-run")
+    assert not lake.exists("analyses")
+    assert "1 done" in command("analyze", "--lake", lake.uri, "--limit", 1)
+    assert "3 done" in command("analyze", "--lake", lake.uri)
+
+
+def test_every_kind_of_bad_file(run, lake, corpus, write_music, make_file, refused_reasons):
+    write_music(corpus / "good.wav")
+    for kind in refused_reasons:
+        bad = make_file(kind)
+        if bad.suffix.lower() in {".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aiff"} and bad.exists():
+            shutil.move(bad, corpus / f"{kind}{bad.suffix}")
+    run(status=3)
+    found = outcomes(lake)
+    assert found.pop("good.wav") == "done"
+    assert len(found) >= 10
+    assert found == {key: refused_reasons[key.rpartition(".")[0]] for key in found}
+
+
+def test_damaged_files_are_analysed_as_far_as_they_decode(run, lake, corpus, damaged_files):
+    for kind, file in damaged_files.items():
+        shutil.copy(file, corpus / f"{kind}{file.suffix}")
+    run()
+    assert set(outcomes(lake).values()) == {"done"}
+
+
+def test_the_status_tells_of_too_many_bad_records(run, corpus, write_music):
+    write_music(corpus / "good.wav")
+    (corpus / "empty.mp3").touch()
+    run(status=3)
+    assert run(**{"stage.max_bad_share": 0.5, "analysis.structure.seed": 1})
+
+
+def test_files_that_vanish_or_change_between_listing_and_analysis(command, lake, corpus, write_music):
+    for name in ("good", "vanishes", "changes"):
+        write_music(corpus / f"{name}.wav")
+    command("catalog", corpus, "--lake", lake.uri)
+    (corpus / "vanishes.wav").unlink()
+    write_music(corpus / "changes.wav", duration_s=4)
+    command("analyze", "--lake", lake.uri, status=3)
+    expected = {"good.wav": "done", "vanishes.wav": "vanished", "changes.wav": "vanished"}
+    assert outcomes(lake) == expected
+
+
+ODD_NAMES = [
+    "with spaces.wav",
+    "quotes ' and \".wav",
+    "percent %41 #?&;.wav",
+    "Sigur Rós – ágætis byrjun 音楽 🎵.wav",
+    "new\nline.wav",
+    "back\\slash.wav",
+    "x" * 246 + ".wav",
+    "-n.wav",
+    "$(touch pwned) `id`.wav",
+]
+
+
+def test_odd_file_names(run, lake, corpus, write_music):
+    plain = write_music(corpus / "plain.wav")
+    for name in ODD_NAMES:
+        shutil.copy(plain, corpus / name)
+    shutil.copy(plain, os.fsencode(corpus) + b"/not utf-8 \xff\xfe.wav")
+    run()
+    found = outcomes(lake)
+    assert set(found.values()) == {"done"}
+    assert len(found) == len(ODD_NAMES) + 2
+    assert set(ODD_NAMES) < set(found)
+
+
+def test_the_columns_are_the_designs(run, lake, corpus, write_music):
+    write_music(corpus / "one.wav")
+    run()
+    frame = DeltaTable(f"{lake.uri}/tables/analyses").to_pandas()
+    assert list(frame.columns) == [
+        "track_id",
+        "etag",
+        "analysis_version",
+        "outcome",
+        "reason",
+        "detail",
+        "attempt",
+        "duration_s",
+        "provider",
+        "batch_id",
+        "at",
+        "windows",
+        "segments",
+        "beats",
+    ]
+    assert len(frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["analyze"], 1, "amper-spark catalog"),
+        (["analyze", "--set", "stage.batch_records=0", "--set", "tempo=1"], 2, "stage.batch_records"),
+        (["analyze", "--set", "stage.batch_records=0", "--set", "tempo=1"], 2, "tempo: no such key"),
+        (["analyze", "--limit", "0"], 2, "--limit"),
+        (["catalog", "/no/such/folder"], 1, "/no/such/folder"),
+        (["catalog"], 2, "ROOT"),
+        (["show"], 1, "amper-spark analyze"),
+        (["export", "windows", "--to", "windows.xlsx"], 2, "xlsx"),
+    ],
+)
+def test_mistakes_are_explained(command, lake, arguments, status, message):
+    assert message in command(*arguments, "--lake", lake.uri, status=status)
+
+
+def test_an_unknown_corpus_is_named(command, lake, corpus, write_music):
+    write_music(corpus / "one.wav")
+    command("catalog", corpus, "--lake", lake.uri, "--corpus", "home")
+    output = command("analyze", "--lake", lake.uri, "--corpus", "hmoe", status=1)
+    assert "'hmoe'" in output
+    assert "home" in output
+
+
+def test_removing_vocals_is_refused_before_any_work(command, lake, corpus, write_music):
+    write_music(corpus / "one.wav")
+    command("catalog", corpus, "--lake", lake.uri)
+    assert "--no-separate" in command("analyze", "--lake", lake.uri, "--separate", status=2)
+
+
+def test_help_teaches(command):
+    overview = command("--help")
+    assert "catalog ~/Music" in overview
+    for name in ("catalog", "analyze", "show", "export"):
+        assert name in overview
+        assert "Examples:" in command(name, "--help")
