@@ -37,9 +37,10 @@ format: $(READY) ## Put the code into the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure the cost of the analysis against decoding, in one run
+bench: $(READY) ## Measure what the analysis costs: beside decoding, and on Spark with many short files
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.analysis
+	@$(BIN)/python -m benchmarks.stage
 
 accuracy: $(READY) ## Measure how often the tempo is right on the reference recordings, beside librosa
 	@$(BIN)/python -m benchmarks.accuracy

@@ -20,8 +20,8 @@ from amper_spark.features.temporal import root_mean_square, zero_crossing_rate
 from amper_spark.grid import frame_count
 from amper_spark.spectra import LOGMEL_BANDS, MEL_BANDS, PowerBlock, decibels, mel_power, power_blocks
 
-MEL_COEFFICIENTS = 14
-"""MFCC 0 to 13: windows keep 1 to 3, the formal segmentation uses 1 to 13."""
+MEL_COEFFICIENTS = 13
+"""MFCC 0 to 12: windows keep 1 to 3, the formal segmentation uses all."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Frames:
         In dB.
     spectral_flatness : np.ndarray [shape=(frame,)]
     mel_power : np.ndarray [shape=(128, frame)], float32
-    mfcc : np.ndarray [shape=(14, frame)]
+    mfcc : np.ndarray [shape=(13, frame)]
     logmel : np.ndarray [shape=(64, frame)]
         Power of 64 mel bands in dB.
     """

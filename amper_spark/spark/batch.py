@@ -257,8 +257,8 @@ def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None
 
 def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
     """Guess records and weight done, from the tasks that have finished: the lightest bins finish first."""
-    tracker = context.statusTracker()
     try:
+        tracker = context.statusTracker()
         jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id)]
         stages = sorted({stage for job in jobs if job is not None for stage in job.stageIds})
         # The first stage only deals out the bins; a job has it alone as long as the work has not begun.

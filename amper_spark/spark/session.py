@@ -86,8 +86,7 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     settings = session_settings(config, app_name=app_name, told=told)
     if is_local(settings.get("spark.master", told.get("spark.master", ""))):
         _prepare_local_environment(told)
-    if not submitted:
-        settings |= _quiet_logs(told | settings)
+    settings |= _quiet_logs(told | settings, submitted=submitted)
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
@@ -266,13 +265,16 @@ def _prepare_local_environment(told: Mapping[str, str]) -> None:
     os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
 
 
-def _quiet_logs(settings: Mapping[str, str]) -> dict[str, str]:
+def _quiet_logs(settings: Mapping[str, str], *, submitted: bool) -> dict[str, str]:
     key = "spark.driver.extraJavaOptions"
     options = settings.get(key, "")
-    file = _log_settings()
-    if file is None or "log4j" in options or (_conf_folder() / "log4j2.properties").is_file():
+    if "log4j" in options or (_conf_folder() / "log4j2.properties").is_file():
         return {}
-    return {key: f"{options} -Dlog4j2.configurationFile={file.as_uri()}".strip()}
+    if submitted:
+        # Java runs already, so that its log settings are what they are; only the level can still be changed.
+        return {} if "spark.log.level" in settings else {"spark.log.level": "WARN"}
+    file = _log_settings()
+    return {key: f"{options} -Dlog4j2.configurationFile={file.as_uri()}".strip()} if file else {}
 
 
 def _log_settings() -> Path | None:

@@ -144,8 +144,6 @@ def pending(units: pa.Table, done: pa.Table, key: Sequence[str]) -> pa.Table:
     _check_units(units, key)
     names = list(key)
     keys = units.select(names).cast(pa.schema([done.schema.field(name) for name in names]))
-    if keys.group_by(names).aggregate([]).num_rows < units.num_rows:
-        raise ParameterError(f"units have the same {', '.join(names)} twice")
     rows = keys.append_column("row", pa.array(range(units.num_rows), pa.int64()))
     left = rows.join(done.select(names), names, join_type="left anti")
     return units.take(left["row"].sort())
@@ -193,7 +191,7 @@ def run_stage(
     """
     began_s = time.monotonic()
     table = TABLES[stage.table]
-    _check_units(units, [*table.key, WEIGHT])
+    _check_units(units, table.key, weight=WEIGHT)
     todo = units if force else pending(units, lake.read(table.name, columns=table.key), table.key)
     cores = spark.sparkContext.defaultParallelism
     batches = plan_batches(
@@ -239,12 +237,14 @@ def run_stage(
     return replace(outcome, seconds=time.monotonic() - began_s)
 
 
-def _check_units(units: pa.Table, columns: Sequence[str]) -> None:
-    for name in columns:
+def _check_units(units: pa.Table, key: Sequence[str], *, weight: str | None = None) -> None:
+    for name in (*key, weight) if weight else key:
         if name not in units.column_names:
             raise ParameterError(f"units need a column {name!r}, got {', '.join(units.column_names)}")
         if units[name].null_count:
             raise ParameterError(f"units must not be null in {name!r}, {units[name].null_count} are")
+    if units.num_rows and units.group_by(list(key)).aggregate([]).num_rows < units.num_rows:
+        raise ParameterError(f"units have the same {', '.join(key)} twice")
 
 
 def _commit(

@@ -202,3 +202,4 @@ def test_spark_submit_is_not_overridden(tmp_path: Path):
     assert {key: settings[key] for key in told} == told
     assert settings["spark.master"] == "local[1,4]"
     assert settings["spark.executorEnv.OMP_NUM_THREADS"] == "1"
+    assert settings["spark.log.level"] == "WARN"

@@ -466,8 +466,8 @@ units = pa.table({"track_id": ["t"], "etag": ["e"], "analysis_version": ["v"], "
 config = Config(spark={"spark.master": "local[1]", "spark.ui.enabled": "false"})
 try:
     with spark_session(config, app_name="lost") as spark:
-        others = [f"null as {name}" for name in sys.argv[2:]]
-        transform = lambda units: units.mapInArrow(kill_java, units.schema).selectExpr(*units.columns, *others)
+        columns = [*units.column_names[:3], *(f"null as {name}" for name in sys.argv[2:])]
+        transform = lambda units: units.mapInArrow(kill_java, units.schema).selectExpr(*columns)
         stage = Stage("analyze", "analyses", "v", transform)
         run_stage(spark, Lake(sys.argv[1]), stage, units, settings=config.stage)
 except AmperSparkError as error:
@@ -531,3 +531,12 @@ def test_units_that_cannot_be_told_apart_are_refused(units: dict[str, list[Any]]
 
     with pytest.raises(ParameterError, match=message):
         pending(pa.table(units), done, ["track_id", "etag"])
+
+
+def test_forced_units_are_checked_too(spark: SparkSession, lake: Lake):
+    twice = pa.concat_tables([units_of(2), units_of(1)])
+
+    with pytest.raises(ParameterError, match="twice"):
+        run_stage(spark, lake, a_stage(), twice, settings=SETTINGS, force=True)
+    with pytest.raises(ParameterError, match="size_bytes"):
+        run_stage(spark, lake, a_stage(), units_of(2).drop_columns("size_bytes"), settings=SETTINGS)
