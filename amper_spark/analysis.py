@@ -18,7 +18,7 @@ from amper_spark.features.temporal import dynamic_range
 from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_slices
 from amper_spark.rhythm import TempoEstimate, estimate_tempo, onset_frames, onset_strength
 from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
-from amper_spark.structure import Segmentation, segment, synchronize
+from amper_spark.structure import Segmentation, segment, synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
 
 ALGORITHM_REVISION = 1
@@ -26,9 +26,6 @@ ALGORITHM_REVISION = 1
 
 PROVIDER = "cpu-fp32"
 """What computed the spectra; a column of the table, so that rows of different providers can be told apart."""
-
-_SHORTEST_BEAT_S = 0.15
-"""What is left before the first and after the last beat counts with its neighbour if it is shorter."""
 
 Columns = dict[str, npt.NDArray[np.generic]]
 
@@ -173,8 +170,7 @@ def _segment(
     duration_s: float,
     settings: Analysis,
 ) -> Segmentation:
-    inner_s = beats_s[(beats_s > _SHORTEST_BEAT_S) & (beats_s < duration_s - _SHORTEST_BEAT_S)]
-    edges_s = np.concatenate([[0.0], inner_s, [duration_s]])
+    edges_s = unit_edges(beats_s=beats_s, duration_s=duration_s)
     harmony = synchronize(
         frames=decibels(constant_q),
         frame_times_s=constant_q_frame_times_s(constant_q.shape[-1]),

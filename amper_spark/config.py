@@ -50,7 +50,7 @@ class Tempo(_Section):
 class Structure(_Section):
     """Formal segmentation, see `amper_spark.structure`."""
 
-    min_section_s: Positive = 8.0
+    min_section_s: Positive = 6.0
     max_sections: Annotated[int, Field(ge=2, le=26)] = 8
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -75,6 +75,11 @@ class Decoder:
         self._limits = limits or config.Limits()
         self._child: _Child | None = None
 
+    @property
+    def timeout_s(self) -> float:
+        """How long a recording may take, in s."""
+        return self._settings.timeout_s
+
     def __enter__(self) -> Decoder:
         return self
 

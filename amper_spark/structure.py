@@ -1,502 +1,469 @@
-"""The form of a recording: which stretches of it sound alike, and where one gives way to another.
+"""Formal segmentation: which sections a recording has, where each begins, and which of them return.
 
-Laplacian segmentation after McFee and Ellis [1]_. Beats are the nodes of a graph; edges join beats that
-sound alike wherever they are (recurrence) and beats that follow one another (path). The eigenvectors of
-its normalised Laplacian give each beat a place in which the beats of one section lie close together, and
-k-means finds the sections. What differs from the paper, and why:
+Laplacian segmentation after McFee and Ellis [1]_, on beat-synchronous features:
 
-- Recurrence is judged by harmony and timbre together, not by harmony alone: verses and choruses of much
-  popular music share their chords.
-- Distances are scaled by the neighbourhoods of both beats [2]_, so that one loud section does not decide
-  what counts as near.
-- After k-means, the cheapest labelling in which no section is shorter than a few beats replaces the raw
-  one, so that boundaries are moved rather than smoothed away.
-- The number of sections is the one with the best silhouette [3]_ within bounds that follow from the
-  duration, where the paper takes the entropy of the labels. The silhouette is taken in the diffusion map of
-  the graph, one space for all numbers of sections.
+1. Units are beats, features are means over a unit.
+2. Units that sound alike are linked: mutual nearest neighbours, under a Gaussian kernel whose width adapts
+   to both units [2]_. A running median along the diagonals keeps what recurs in sequence.
+3. Units that follow each other are linked the more, the less the timbre changes. The paper's formula
+   balances the two graphs.
+4. L is the symmetric normalised Laplacian; the leading eigenvectors of I - L are smoothed by a running
+   median. The first k of them, rows scaled to length 1, go into k-means.
+5. Short segments are absorbed: of all ways to relabel the runs that k-means found so that no segment is
+   shorter than `min_section_s`, the one is taken that adds least to the sum of squares.
+6. Of all k within bounds from the duration, the one with the highest silhouette wins.
+
+What differs from the paper, and why:
+
+- Neighbours are found in harmony and timbre together, at equal weight: a new section often keeps the chords
+  and changes the instruments. There is no time-delay embedding, which blurs boundaries.
+- k comes from the silhouette, not from the entropy of the labels, which the paper itself finds weak. Step 4
+  has another sphere for each k, so that silhouettes there cannot be compared. Here they are taken on one
+  diffusion map [3]_ for all k, and averaged over sections rather than units [4]_: a bridge of four bars
+  counts as much as a verse of sixteen.
+- All graphs are sparse. Start vector, signs and seeds are fixed.
+- `librosa.segment.recurrence_matrix` is not used: it drops links of distance 0, of which loops and silence
+  are full, and is slow for long recordings.
+
+A section that repeats at once (A A) is one segment: nothing in its labels shows where the repeat begins.
 
 References
 ----------
 .. [1] McFee, B. and Ellis, D. P. W. "Analyzing song structure with spectral clustering." ISMIR 2014.
 .. [2] Zelnik-Manor, L. and Perona, P. "Self-tuning spectral clustering." NIPS 2004.
-.. [3] Rousseeuw, P. J. "Silhouettes: a graphical aid to the interpretation and validation of cluster
-       analysis." Journal of Computational and Applied Mathematics 20 (1987).
+.. [3] Coifman, R. R. and Lafon, S. "Diffusion maps." Applied and Computational Harmonic Analysis 21 (2006).
+.. [4] Pavlopoulos, J., Vardakas, G. and Likas, A. "Revisiting silhouette aggregation." arXiv:2401.05831
+       (2024).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
+import sklearn
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_samples
+from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from amper_spark.errors import ParameterError
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
 
-MOST_UNITS = 3_000
-"""Beats beyond this number are merged two by two until they are fewer: memory grows with the square."""
-
-SHORTEST_SEGMENT_BEATS = 8
-SHORTEST_SEGMENT_S = 6.0
-"""A segment is at least two bars of 4/4 and this long, if the recording is."""
-
-_HARMONY_WEIGHT = 0.5
-_NEIGHBOURS = 2.0  # times the square root of the number of units
-_NEAREST_LAG = 3  # units; nearer ones sound alike because they are the same sound
-_DIAGONAL_MEDIAN = 7  # units: a repetition is a stretch, not a moment
-_EIGENVECTOR_MEDIAN = 9  # units
-_DIFFUSION_SHARE = 8  # diffusion over an eighth of the recording: what is joined over that distance is near
-_LEAST_SILHOUETTE = 0.5  # of a short recording: below it, it is one section
-_FLAT = 1e-6
+MAX_UNITS = 3_000
+"""Beyond, units are merged in twos; beyond twice as many, in fours."""
+EXCLUDED_UNITS = 3
+"""Units nearer than this sound alike because sound rings on, not because it recurs."""
+SMOOTHED_DIAGONAL, SMOOTHED_EIGENVECTOR = 7, 9
+"""Lengths of the running medians, in units."""
+DIFFUSION_SHARE = 1 / 8
+"""Steps of the diffusion map as a share of the units: the time in which detail within a section fades."""
+REASONABLE_SILHOUETTE = 0.5
+"""Below this a clustering is weak (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
+LEAST_DEVIATION_DB = 0.5
+"""What deviates less than this from its mean over time tells nothing apart."""
+LEAST_DISTANCE = 0.05
+"""Resolution of the kernels; the root mean square distance of the units from their mean is 1."""
+WEAKEST_LINK = 1e-3
+"""Between neighbours in time, so that the graph is connected."""
+LAGS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Formal segments of a recording.
+    """The form of a recording.
 
     Parameters
     ----------
     boundaries_s : np.ndarray [shape=(segment + 1,)]
-        From 0 to the duration, strictly increasing.
+        Start of every segment, and the end of the last one, in s.
     section : np.ndarray [shape=(segment,)], int
-        Kind of each segment, numbered by first appearance; neighbours differ.
-    k : int
-        Number of kinds.
-    silhouette : float
-        How well the kinds are told apart, -1 to 1; 0 for a single one.
+        Which section a segment is, numbered 0, 1, 2 ... by first appearance; neighbours differ.
+    k : int >= 1
+        Number of sections.
+    silhouette : float in [-1, 1]
+        Mean over the sections; 0 where there is but one.
     """
 
-    boundaries_s: FloatArray
-    section: IntArray
+    boundaries_s: Floats
+    section: Labels
     k: int
     silhouette: float
 
 
-def synchronize(
-    *, frames: npt.NDArray[Any], frame_times_s: npt.NDArray[Any], edges_s: npt.NDArray[Any]
-) -> FloatArray:
-    """Average frames within each unit of time, such as from beat to beat.
-
-    Parameters
-    ----------
-    frames : np.ndarray [shape=(..., frame)]
-    frame_times_s : np.ndarray [shape=(frame,)]
-        Centres of the frames, increasing.
-    edges_s : np.ndarray [shape=(unit + 1,)]
-        Limits of the units, strictly increasing.
-
-    Returns
-    -------
-    np.ndarray [shape=(..., unit)]
-        Mean of the frames whose centres lie in the unit; in units that are shorter than the distance of
-        two frames, linear interpolation at their middle.
-
-    Examples
-    --------
-    >>> ramp = np.arange(10.0)
-    >>> synchronize(frames=ramp, frame_times_s=ramp, edges_s=np.array([0.0, 4.0, 4.5, 10.0])).tolist()
-    [1.5, 4.25, 7.0]
-    """
-    if frames.shape[-1] != frame_times_s.size or frame_times_s.size == 0:
-        raise ParameterError(f"{frames.shape[-1]} frames do not go with {frame_times_s.size} frame times")
-    if edges_s.size < 2 or not (np.diff(edges_s) > 0).all():
-        raise ParameterError("edges_s must hold at least two strictly increasing times")
-    edge = np.searchsorted(frame_times_s, edges_s)
-    first, count = edge[:-1], np.diff(edge)
-    running = np.concatenate(
-        [np.zeros((*frames.shape[:-1], 1)), np.cumsum(frames, axis=-1, dtype=np.float64)], axis=-1
-    )
-    means = (running[..., edge[1:]] - running[..., first]) / np.maximum(count, 1)
-    hop_s = np.diff(frame_times_s).min() if frame_times_s.size > 1 else np.inf
-    is_short = (np.diff(edges_s) < hop_s) | (count == 0)
-    middle_s = (edges_s[:-1] + edges_s[1:]) / 2
-    position = np.interp(middle_s, frame_times_s, np.arange(frame_times_s.size))
-    below = np.floor(position).astype(np.intp)
-    above = np.minimum(below + 1, frame_times_s.size - 1)
-    share = position - below
-    interpolated = frames[..., below] * (1 - share) + frames[..., above] * share
-    return np.where(is_short, interpolated, means)
-
-
 def segment(
     *,
-    harmony: npt.NDArray[Any],
-    timbre: npt.NDArray[Any],
-    edges_s: npt.NDArray[Any],
+    harmony: npt.NDArray[np.floating],
+    timbre: npt.NDArray[np.floating],
+    edges_s: npt.NDArray[np.floating],
     duration_s: float,
-    min_section_s: float,
-    max_sections: int,
-    seed: int,
+    min_section_s: float = 6.0,
+    max_sections: int = 8,
+    seed: int = 0,
 ) -> Segmentation:
-    """Find the formal segments of a recording.
+    """Find the sections of a recording.
 
     Parameters
     ----------
     harmony : np.ndarray [shape=(bin, unit)]
-        Beat-synchronous constant-Q energies in dB.
+        Constant-Q energies in dB, mean over each unit.
     timbre : np.ndarray [shape=(coefficient, unit)]
-        Beat-synchronous MFCC.
+        MFCC, mean over each unit, best with coefficient 0.
     edges_s : np.ndarray [shape=(unit + 1,)]
-        Limits of the beats, from 0 to the duration.
+        Unit u lasts from ``edges_s[u]`` to ``edges_s[u + 1]``; from 0 to `duration_s`, see `unit_edges`.
     duration_s : float > 0
+        Length of the recording.
     min_section_s : float > 0
-        There is at most one kind of section for each stretch of this length.
-    max_sections : int >= 2
-        And at most so many.
-    seed : int
-        Of k-means.
+        No segment is shorter, and k sections need k times as much.
+    max_sections : int > 0
+        Upper limit of k, however long the recording.
+    seed : int >= 0
+        Of the eigensolver's start vector and of k-means.
 
     Returns
     -------
     Segmentation
-        One segment where nothing can be told apart.
+        Segments tile [0, duration_s]. One segment where nothing can be told apart.
+
+    Raises
+    ------
+    ParameterError
+        If shapes disagree, values are not finite, or edges do not ascend from 0 to `duration_s`.
 
     Examples
     --------
-    >>> beats = np.arange(129.0) / 2
-    >>> sound = np.where(np.arange(128) % 64 < 32, 1.0, 0.0) * np.array([[0.0], [-30.0]])
-    >>> noise = np.random.default_rng(0).normal(0, 1, (2, 128))
+    >>> rng = np.random.default_rng(0)
+    >>> sections = np.repeat([0, 1, 0], 40)
     >>> form = segment(
-    ...     harmony=sound + noise,
-    ...     timbre=sound + noise[::-1],
-    ...     edges_s=beats,
-    ...     duration_s=64.0,
-    ...     min_section_s=8.0,
-    ...     max_sections=8,
-    ...     seed=0,
+    ...     harmony=rng.normal(-50, 9, (84, 2))[:, sections] + rng.normal(0, 5, (84, 120)),
+    ...     timbre=rng.normal(0, 9, (13, 2))[:, sections] + rng.normal(0, 5, (13, 120)),
+    ...     edges_s=np.arange(121) / 2,
+    ...     duration_s=60.0,
     ... )
-    >>> form.boundaries_s.tolist(), form.section.tolist()
-    ([0.0, 16.0, 32.0, 48.0, 64.0], [0, 1, 0, 1])
+    >>> form.boundaries_s.tolist(), form.section.tolist(), form.k
+    ([0.0, 20.0, 40.0, 60.0], [0, 1, 0], 2)
     """
-    edges_s, harmony, timbre = _merged(*_checked(edges_s, harmony, timbre, duration_s))
-    n_units = edges_s.size - 1
-    fewest, most = section_bounds(duration_s, min_section_s=min_section_s, max_sections=max_sections)
-    most = min(most, n_units // 2)
-    features = _joint_features(harmony, timbre)
-    if most < 2 or features is None:
-        return _labelled(edges_s, np.zeros(n_units, dtype=np.int64), 0.0)
-    recurrence = recurrence_affinity(features=features)
-    affinity = _balanced(recurrence, path_affinity(features=_standardised(timbre)))
-    eigenvalues, eigenvectors = _eigenvectors(affinity, count=min(max_sections + 2, n_units - 1))
-    distance = _distances(_diffusion_map(affinity, eigenvalues, eigenvectors)[:, :max_sections].T)
-    shortest = max(SHORTEST_SEGMENT_BEATS, int(np.ceil(SHORTEST_SEGMENT_S / np.median(np.diff(edges_s)))))
-    best_labels, best_silhouette = np.zeros(n_units, dtype=np.int64), -np.inf
-    for k in range(max(2, fewest), most + 1):
-        labels = _cluster(eigenvectors[:, :k], k=k, shortest=shortest, seed=seed)
-        silhouette = mean_silhouette(distance=distance, labels=labels)
-        if np.unique(labels).size > 1 and silhouette > best_silhouette:
-            best_labels, best_silhouette = labels, silhouette
-    told_apart = best_silhouette >= (_LEAST_SILHOUETTE if fewest == 1 else -1.0)
-    if not told_apart:
-        return _labelled(edges_s, np.zeros(n_units, dtype=np.int64), 0.0)
-    return _labelled(edges_s, best_labels, best_silhouette)
+    _check(harmony, timbre, edges_s, duration_s)
+    low, high = section_bounds(duration_s=duration_s, min_section_s=min_section_s, max_sections=max_sections)
+    harmony, timbre, edges_s = _coarsen(
+        *(np.asarray(values, dtype=np.float64) for values in (harmony, timbre, edges_s))
+    )
+    high = min(high, edges_s.size - 2)
+    whole = Segmentation(np.array([0.0, duration_s]), np.zeros(1, dtype=np.int64), 1, 0.0)
+    if high < 2 or max(_deviation(harmony), _deviation(timbre)) < LEAST_DEVIATION_DB:
+        return whole
+    # With one thread, the same numbers are added in the same order, whatever else the machine is doing.
+    with threadpool_limits(limits=1):
+        timbre = _standardize(timbre)
+        recurrence = _smooth_diagonals(_recurrence_graph(_balance(harmony, timbre)))
+        affinity = _combine(recurrence, _path_graph(timbre))
+        vectors, diffusion = _embed(affinity, max_sections + 1, seed)
+        candidates = [
+            _cluster(vectors[:, :k], diffusion, edges_s, min_section_s, seed)
+            for k in range(max(2, low), high + 1)
+        ]
+    # A k whose short runs were absorbed whole may come out below the bounds: take it only for want of others.
+    best = max(candidates, key=lambda form: (form.k >= low, form.silhouette))
+    return whole if best.k == 1 or (low == 1 and best.silhouette < REASONABLE_SILHOUETTE) else best
 
 
-def section_bounds(duration_s: float, *, min_section_s: float, max_sections: int) -> tuple[int, int]:
-    """Bound the number of kinds of section by the duration.
-
-    A file of 10 s has no five sections, and a song of four minutes has more than two.
-
-    Examples
-    --------
-    >>> [section_bounds(s, min_section_s=8, max_sections=8) for s in (10, 60, 120, 240)]
-    [(1, 1), (1, 7), (2, 8), (3, 8)]
-    """
-    most = int(max(1, min(max_sections, duration_s // min_section_s)))
-    fewest = 1 if duration_s < 90 else 2 if duration_s < 180 else 3
-    return min(fewest, most), most
-
-
-def recurrence_affinity(*, features: FloatArray) -> FloatArray:
-    """Join units that sound alike, wherever they are.
+def section_bounds(*, duration_s: float, min_section_s: float, max_sections: int) -> tuple[int, int]:
+    """Bound the number of sections by the duration.
 
     Parameters
     ----------
-    features : np.ndarray [shape=(feature, unit)]
+    duration_s, min_section_s : float > 0
+    max_sections : int > 0
 
     Returns
     -------
-    np.ndarray [shape=(unit, unit)]
-        Symmetric, 0 to 1: ``exp(-d(i, j)^2 / (s_i s_j))`` between mutual nearest neighbours, with s the
-        distance of a unit's farthest neighbour; then a running median along the diagonals, which keeps
-        repeated stretches and drops single coincidences.
+    (int, int)
+        At least 1, from 90 s on 2, from 180 s on 3; at most one section per `min_section_s`.
 
     Examples
     --------
-    >>> features = np.tile(np.arange(8.0), 4)[np.newaxis]
-    >>> affinity = recurrence_affinity(features=features)
-    >>> bool(affinity[10, 18] > affinity[10, 15])
-    True
+    >>> [section_bounds(duration_s=s, min_section_s=6, max_sections=8) for s in (10, 30, 120, 240)]
+    [(1, 1), (1, 5), (2, 8), (3, 8)]
     """
+    if not min_section_s > 0:
+        raise ParameterError(f"min_section_s must be positive, got {min_section_s}")
+    if max_sections < 1:
+        raise ParameterError(f"max_sections must be at least 1, got {max_sections}")
+    high = int(min(max(duration_s // min_section_s, 1), max_sections))
+    return min(1 + (duration_s >= 90) + (duration_s >= 180), high), high
+
+
+def unit_edges(
+    *,
+    beats_s: npt.NDArray[np.floating],
+    duration_s: float,
+    shortest_s: float = 0.15,
+    longest_s: float = 1.0,
+) -> Floats:
+    """Cut a recording into units at its beats.
+
+    Parameters
+    ----------
+    beats_s : np.ndarray [shape=(beat,)]
+        Ascending, in s.
+    duration_s : float > 0
+    shortest_s : float > 0
+        Beats nearer than this to an edge before them or to the end are left out.
+    longest_s : float > 0
+        What lies further apart, such as before the first beat, is cut into equal parts.
+
+    Returns
+    -------
+    np.ndarray [shape=(unit + 1,)]
+        From 0 to `duration_s`.
+
+    Examples
+    --------
+    >>> unit_edges(beats_s=np.array([0.1, 0.6, 1.1, 1.6]), duration_s=3.4).tolist()
+    [0.0, 0.6, 1.1, 1.6, 2.5, 3.4]
+    """
+    if not 0 < duration_s < np.inf:
+        raise ParameterError(f"duration_s must be positive and finite, got {duration_s}")
+    edges = [0.0]
+    for beat_s in beats_s:
+        if edges[-1] + shortest_s <= beat_s <= duration_s - shortest_s:
+            edges.append(float(beat_s))
+    edges.append(float(duration_s))
+    gaps = np.diff(edges)
+    parts = np.maximum(np.ceil(gaps / longest_s - 1e-9), 1).astype(int)
+    starts = [start + gap / n * np.arange(n) for start, gap, n in zip(edges, gaps, parts, strict=False)]
+    return np.concatenate([*starts, edges[-1:]])
+
+
+def synchronize(
+    *,
+    frames: npt.NDArray[np.floating],
+    frame_times_s: npt.NDArray[np.floating],
+    edges_s: npt.NDArray[np.floating],
+) -> Floats:
+    """Average frames over units.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(..., bin, frame)]
+    frame_times_s : np.ndarray [shape=(frame,)]
+        Centres of the frames, ascending.
+    edges_s : np.ndarray [shape=(unit + 1,)]
+        Ascending.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., bin, unit)]
+        Mean of the frames with ``edges_s[u] <= time < edges_s[u + 1]``. A unit without frames, or shorter
+        than the way from frame to frame, gets the value at its centre, interpolated linearly; beyond the
+        first and last frame, theirs.
+
+    Raises
+    ------
+    ParameterError
+        If times and frames do not match.
+
+    Examples
+    --------
+    >>> ramp = np.arange(10.0)
+    >>> synchronize(frames=ramp, frame_times_s=ramp, edges_s=np.array([0, 4, 4.5, 10])).tolist()
+    [1.5, 4.25, 7.0]
+    """
+    times, edges = np.asarray(frame_times_s, dtype=np.float64), np.asarray(edges_s, dtype=np.float64)
+    if times.size == 0 or frames.shape[-1] != times.size:
+        raise ParameterError(f"{frames.shape[-1]} frames, but {times.size} frame times")
+    if edges.size < 2 or not (np.diff(edges) > 0).all():
+        raise ParameterError(f"edges_s must ascend from unit to unit, got {edges}")
+    first = np.searchsorted(times, edges)
+    count = np.diff(first)
+    hop_s = float(np.median(np.diff(times))) if times.size > 1 else np.inf
+    centre = np.interp((edges[:-1] + edges[1:]) / 2, times, np.arange(times.size))
+    left = np.floor(centre).astype(int)
+    right = np.minimum(left + 1, times.size - 1)
+    values = frames[..., left] + (centre - left) * (frames[..., right] - frames[..., left])
+    values = values.astype(np.float64, copy=False)
+    averaged = np.flatnonzero((count > 0) & (np.diff(edges) >= hop_s))
+    for unit in averaged:
+        values[..., unit] = frames[..., first[unit] : first[unit + 1]].mean(axis=-1, dtype=np.float64)
+    return values
+
+
+def _check(
+    harmony: npt.NDArray[np.floating],
+    timbre: npt.NDArray[np.floating],
+    edges_s: npt.NDArray[np.floating],
+    duration_s: float,
+) -> None:
+    if harmony.ndim != 2 or timbre.ndim != 2 or not harmony.shape[1] == timbre.shape[1] == len(edges_s) - 1:
+        raise ParameterError(
+            f"harmony {harmony.shape} and timbre {timbre.shape} must be (bin, unit), and edges_s one longer"
+            f" than the units, got {len(edges_s)}"
+        )
+    if not (np.isfinite(harmony).all() and np.isfinite(timbre).all()):
+        raise ParameterError("harmony and timbre must be finite")
+    if edges_s[0] != 0 or edges_s[-1] != duration_s or not (np.diff(edges_s) > 0).all():
+        raise ParameterError(f"edges_s must ascend from 0 to duration_s={duration_s}, got {edges_s}")
+
+
+def _coarsen(harmony: Floats, timbre: Floats, edges_s: Floats) -> tuple[Floats, Floats, Floats]:
+    """Merge units of very long recordings in twos or fours, each weighted by its duration."""
+    n_units = edges_s.size - 1
+    if n_units <= MAX_UNITS:
+        return harmony, timbre, edges_s
+    starts = np.arange(0, n_units, 2 if n_units <= 2 * MAX_UNITS else 4)
+    merged_s = np.append(edges_s[starts], edges_s[-1])
+    duration_s, total_s = np.diff(edges_s), np.diff(merged_s)
+    harmony = np.add.reduceat(harmony * duration_s, starts, axis=1) / total_s
+    return harmony, np.add.reduceat(timbre * duration_s, starts, axis=1) / total_s, merged_s
+
+
+def _deviation(features: Floats) -> float:
+    return float(np.sqrt(features.var(axis=1).mean()))
+
+
+def _standardize(timbre: Floats) -> Floats:
+    deviation = np.maximum(timbre.std(axis=1, keepdims=True), LEAST_DEVIATION_DB)
+    return (timbre - timbre.mean(axis=1, keepdims=True)) / deviation
+
+
+def _balance(harmony: Floats, timbre: Floats) -> Floats:
+    """Stack harmony and timbre so that either half of the squared distances comes from each."""
+    blocks = [(harmony, LEAST_DEVIATION_DB), (timbre, LEAST_DEVIATION_DB)]
+    scaled = [
+        (block - block.mean(axis=1, keepdims=True)) / max(_deviation(block), least) / np.sqrt(len(block))
+        for block, least in blocks
+    ]
+    return np.concatenate(scaled) / np.sqrt(2)
+
+
+def _recurrence_graph(features: Floats) -> scipy.sparse.csr_array:
+    """Link mutual nearest neighbours by exp(-d(i, j)^2 / (s_i s_j)), s being the distance to the furthest."""
     n_units = features.shape[1]
-    distance = _distances(features)
-    lag = np.abs(np.subtract.outer(np.arange(n_units), np.arange(n_units)))
-    candidates = np.where(lag < _NEAREST_LAG, np.inf, distance)
-    neighbours = int(np.ceil(_NEIGHBOURS * np.sqrt(n_units)))
-    neighbours = max(1, min(neighbours, n_units - 2 * _NEAREST_LAG))
-    nearest = np.argsort(candidates, axis=1, kind="stable")[:, :neighbours]
-    joined = np.zeros((n_units, n_units), dtype=bool)
-    np.put_along_axis(joined, nearest, values=True, axis=1)
-    joined &= joined.T & np.isfinite(candidates)
-    scale = np.take_along_axis(candidates, nearest[:, -1:], axis=1)
-    scale = np.where(np.isfinite(scale), scale, distance.max())
-    scale = np.maximum(scale, max(_FLAT * scale.max(), np.finfo(np.float64).tiny))
-    affinity = np.where(joined, np.exp(-(distance**2) / (scale * scale.T)), 0.0)
-    return _median_along_diagonals(affinity)
+    n_neighbours = int(np.ceil(2 * np.sqrt(n_units)))
+    # A trace of time settles ties: of units that sound the same, the nearest in time are the neighbours.
+    points = np.column_stack([features.T, 0.01 * np.arange(n_units) / n_units])
+    n_candidates = min(n_neighbours + 2 * (EXCLUDED_UNITS - 1), n_units - 1)
+    distance, column = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute").fit(points).kneighbors()
+    row = np.broadcast_to(np.arange(n_units)[:, np.newaxis], column.shape)
+    eligible = np.abs(row - column) >= EXCLUDED_UNITS
+    linked = eligible & (np.cumsum(eligible, axis=1) <= n_neighbours)
+    scale = np.maximum(np.where(linked, distance, 0.0).max(axis=1), LEAST_DISTANCE)
+    affinity = np.exp(-(distance**2) / (scale[row] * scale[column]))
+    graph = scipy.sparse.csr_array(
+        (affinity[linked], (row[linked], column[linked])), shape=(n_units, n_units)
+    )
+    return graph.minimum(graph.T)
 
 
-def path_affinity(*, features: FloatArray) -> FloatArray:
-    """Join each unit to the next, the more so the less changes.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(feature, unit)]
-
-    Returns
-    -------
-    np.ndarray [shape=(unit - 1,)]
-        ``exp(-d^2 / median d^2)``, 0 to 1.
-
-    Examples
-    --------
-    >>> path_affinity(features=np.array([[0.0, 1.0, 2.0, 9.0]])).round(2).tolist()
-    [0.37, 0.37, 0.0]
-    """
-    squared = (np.diff(features, axis=1) ** 2).sum(axis=0)
-    typical = np.median(squared)
-    return np.exp(-squared / typical) if typical > 0 else np.ones_like(squared)
-
-
-def mean_silhouette(*, distance: FloatArray, labels: npt.NDArray[Any]) -> float:
-    """Silhouette of a labelling, mean over the labels.
-
-    Parameters
-    ----------
-    distance : np.ndarray [shape=(unit, unit)]
-        One matrix serves all labellings.
-    labels : np.ndarray [shape=(unit,)], int
-
-    Returns
-    -------
-    float
-        -1 to 1; each label counts the same, so that a short section matters as much as a long one. 0 for a
-        single label.
-
-    See Also
-    --------
-    sklearn.metrics.silhouette_samples
-
-    Examples
-    --------
-    >>> points = np.array([0.0, 1.0, 10.0, 11.0])
-    >>> distance = np.abs(np.subtract.outer(points, points))
-    >>> round(mean_silhouette(distance=distance, labels=np.array([0, 0, 1, 1])), 3)
-    0.9
-    """
-    kinds, kind = np.unique(labels, return_inverse=True)
-    if kinds.size < 2:
-        return 0.0
-    member = np.eye(kinds.size)[kind]
-    size = member.sum(axis=0)
-    unit = np.arange(labels.size)
-    total = distance @ member
-    within = total[unit, kind] / np.maximum(size[kind] - 1, 1)
-    other = total / size
-    other[unit, kind] = np.inf
-    nearest = other.min(axis=1)
-    larger = np.maximum(np.maximum(within, nearest), np.finfo(np.float64).tiny)
-    silhouette = np.where(size[kind] > 1, (nearest - within) / larger, 0.0)
-    return float(np.mean([silhouette[kind == number].mean() for number in range(kinds.size)]))
+def _smooth_diagonals(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Take medians along the diagonals, a few at a time, so that no dense matrix is needed."""
+    n_units = graph.shape[0]
+    upper = scipy.sparse.triu(graph, k=1).tocsr().tocoo()
+    lag = upper.col - upper.row
+    order = np.argsort(lag, kind="stable")
+    lag, row, value = lag[order], upper.row[order], upper.data[order]
+    padded = n_units + SMOOTHED_DIAGONAL // 2
+    parts = []
+    for first in range(1, n_units, LAGS_AT_ONCE):
+        here = slice(*np.searchsorted(lag, [first, first + LAGS_AT_ONCE]))
+        diagonals = np.zeros((LAGS_AT_ONCE, padded))
+        diagonals[lag[here] - first, row[here]] = value[here]
+        # One filter over all of them end to end, which is fast; the padding keeps them apart.
+        smooth = scipy.ndimage.median_filter(diagonals.ravel(), size=SMOOTHED_DIAGONAL, mode="constant")
+        (position,) = np.nonzero(smooth)
+        diagonal, unit = np.divmod(position, padded)
+        parts.append((smooth[position], unit, unit + diagonal + first))
+    value, row, column = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    inside = column < n_units
+    half = scipy.sparse.csr_array((value[inside], (row[inside], column[inside])), shape=graph.shape)
+    return half + half.T
 
 
-def _checked(
-    edges_s: npt.NDArray[Any], harmony: npt.NDArray[Any], timbre: npt.NDArray[Any], duration_s: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    n_units = edges_s.size - 1
-    if n_units < 1 or edges_s[0] != 0 or edges_s[-1] != duration_s or not (np.diff(edges_s) > 0).all():
-        raise ParameterError(f"edges_s must increase from 0 to duration_s={duration_s}, got {edges_s}")
-    for name, features in (("harmony", harmony), ("timbre", timbre)):
-        if features.ndim != 2 or features.shape[1] != n_units:
-            raise ParameterError(f"{name} must be (feature, {n_units}), got shape {features.shape}")
-        if not np.isfinite(features).all():
-            raise ParameterError(f"{name} must be finite")
-    return edges_s.astype(np.float64), harmony.astype(np.float64), timbre.astype(np.float64)
+def _path_graph(timbre: Floats) -> scipy.sparse.csr_array:
+    """Link units in sequence by exp(-d(i, i + 1)^2 / m), m being the median of the squared distances."""
+    squared = (np.diff(timbre, axis=1) ** 2).sum(axis=0)
+    scale = max(float(np.median(squared)), LEAST_DISTANCE**2 * len(timbre))
+    link = np.maximum(np.exp(-squared / scale), WEAKEST_LINK)
+    return scipy.sparse.diags_array([link, link], offsets=[-1, 1]).tocsr()
 
 
-def _merged(
-    edges_s: FloatArray, harmony: FloatArray, timbre: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    while edges_s.size - 1 > MOST_UNITS:
-        length_s = np.diff(edges_s)
-        first = np.arange(0, length_s.size, 2)
-        merged_s = np.add.reduceat(length_s, first)
-        harmony = np.add.reduceat(harmony * length_s, first, axis=1) / merged_s
-        timbre = np.add.reduceat(timbre * length_s, first, axis=1) / merged_s
-        edges_s = np.append(edges_s[:-1][first], edges_s[-1])
-    return edges_s, harmony, timbre
+def _combine(recurrence: scipy.sparse.csr_array, path: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Weigh the graphs so that a random walk is as likely to recur as to go on (the paper's equation 8)."""
+    if recurrence.nnz == 0:
+        return path
+    on, all_ = path.sum(axis=1), path.sum(axis=1) + recurrence.sum(axis=1)
+    share = (on * all_).sum() / (all_**2).sum()
+    return share * recurrence + (1 - share) * path
 
 
-def _joint_features(harmony: FloatArray, timbre: FloatArray) -> FloatArray | None:
-    """Put harmony and timbre on one scale; None where nothing varies."""
-    scaled = []
-    for features, weight in ((harmony, _HARMONY_WEIGHT), (_standardised(timbre), 1 - _HARMONY_WEIGHT)):
-        centred = features - features.mean(axis=1, keepdims=True)
-        length = np.sqrt((centred**2).sum(axis=0).mean())
-        if length > _FLAT:
-            scaled.append(np.sqrt(weight) * centred / length)
-    return np.concatenate(scaled) if scaled else None
-
-
-def _standardised(features: FloatArray) -> FloatArray:
-    scale = features.std(axis=1, keepdims=True)
-    return (features - features.mean(axis=1, keepdims=True)) / np.where(scale > _FLAT, scale, 1.0)
-
-
-def _distances(features: FloatArray) -> FloatArray:
-    squared = (features**2).sum(axis=0)
-    product = features.T @ features
-    distance = np.sqrt(np.maximum(squared[:, np.newaxis] + squared - (product + product.T), 0.0))
-    np.fill_diagonal(distance, 0.0)
-    return distance
-
-
-def _median_along_diagonals(affinity: FloatArray) -> FloatArray:
-    n_units = len(affinity)
-    smoothed = np.zeros_like(affinity)
-    for lag in range(_NEAREST_LAG, n_units):
-        diagonal = affinity.diagonal(lag)
-        if diagonal.any():
-            median = scipy.ndimage.median_filter(diagonal, size=_DIAGONAL_MEDIAN, mode="constant")
-            unit = np.arange(diagonal.size)
-            smoothed[unit, unit + lag] = smoothed[unit + lag, unit] = median
-    return smoothed
-
-
-def _balanced(recurrence: FloatArray, path: FloatArray) -> scipy.sparse.csr_array:
-    """Weigh both graphs so that a unit's moves along and across are equally likely, as in the paper."""
-    along = np.append(path, 0.0) + np.append(0.0, path)
-    either = along + recurrence.sum(axis=1)
-    share = min(0.99, float((along * either).sum() / max((either**2).sum(), np.finfo(np.float64).tiny)))
-    steps = scipy.sparse.diags_array([path, path], offsets=[-1, 1])
-    return scipy.sparse.csr_array(share * scipy.sparse.csr_array(recurrence) + (1 - share) * steps)
-
-
-def _eigenvectors(affinity: scipy.sparse.csr_array, *, count: int) -> tuple[FloatArray, FloatArray]:
-    """Leading eigenvectors of the normalised affinity, I - L; signs and starting vector are fixed."""
-    root = np.sqrt(_degrees(affinity))
-    normalised = affinity / root[:, np.newaxis] / root[np.newaxis, :]
+def _embed(affinity: scipy.sparse.csr_array, n_vectors: int, seed: int) -> tuple[Floats, Floats]:
+    """Leading eigenvectors of I - L, smoothed (unit, vector), and the diffusion map (unit, vector - 1)."""
     n_units = affinity.shape[0]
-    if n_units < 4 * count:
-        values, vectors = np.linalg.eigh(normalised.toarray())
+    weight = 1 / np.sqrt(affinity.sum(axis=1))
+    walk = scipy.sparse.diags_array(weight) @ affinity @ scipy.sparse.diags_array(weight)
+    if n_units <= 3 * n_vectors:  # too small for Lanczos iteration
+        values, vectors = np.linalg.eigh(walk.toarray())
     else:
-        start = np.random.default_rng(0).uniform(0.5, 1.0, n_units)
-        values, vectors = scipy.sparse.linalg.eigsh(normalised, k=count, which="LA", v0=start)
-    order = np.argsort(-values, kind="stable")[:count]
-    values, vectors = values[order], vectors[:, order]
-    vectors *= np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)] < 0, -1.0, 1.0)
-    return values, scipy.ndimage.median_filter(vectors, size=(_EIGENVECTOR_MEDIAN, 1), mode="nearest")
+        start = np.random.default_rng(seed).uniform(0.5, 1.0, n_units)
+        values, vectors = scipy.sparse.linalg.eigsh(walk, k=n_vectors, which="LA", v0=start)
+    leading = np.argsort(-values, kind="stable")[:n_vectors]
+    values, vectors = values[leading], vectors[:, leading]
+    largest = np.abs(vectors).argmax(axis=0)
+    vectors = vectors * np.sign(vectors[largest, np.arange(leading.size)])
+    vectors = scipy.ndimage.median_filter(vectors, size=(SMOOTHED_EIGENVECTOR, 1), mode="nearest")
+    decay = np.clip(values, 0.0, 1.0) ** (DIFFUSION_SHARE * n_units)
+    return vectors, (vectors * decay * weight[:, np.newaxis])[:, 1:]
 
 
-def _degrees(affinity: scipy.sparse.csr_array) -> FloatArray:
-    return np.maximum(np.asarray(affinity.sum(axis=1)).ravel(), 1e-9)
+def _cluster(vectors: Floats, diffusion: Floats, edges_s: Floats, least_s: float, seed: int) -> Segmentation:
+    """Cut a recording into segments of as many sections as there are vectors, or fewer."""
+    n_sections = vectors.shape[1]
+    rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(float).tiny)
+    label = KMeans(n_sections, n_init=10, random_state=seed).fit(rows).labels_
+    label = _absorb_short_runs(rows, label, edges_s, least_s)
+    starts = np.flatnonzero(np.diff(label, prepend=-1))
+    _, first, numbered = np.unique(label[starts], return_index=True, return_inverse=True)
+    section = np.argsort(np.argsort(first))[numbered]
+    silhouette = 0.0
+    if first.size > 1:
+        with sklearn.config_context(working_memory=64):
+            silhouettes = silhouette_samples(diffusion, label)
+        silhouette = float(np.mean([silhouettes[label == one].mean() for one in np.unique(label)]))
+    return Segmentation(np.append(edges_s[starts], edges_s[-1]), section, first.size, silhouette)
 
 
-def _diffusion_map(
-    affinity: scipy.sparse.csr_array, eigenvalues: FloatArray, eigenvectors: FloatArray
-) -> FloatArray:
-    steps = affinity.shape[0] / _DIFFUSION_SHARE
-    weight = 1 / np.sqrt(_degrees(affinity))
-    weight /= np.sqrt((weight**2).mean())
-    decay = np.maximum(eigenvalues, 1e-12) ** steps
-    return (eigenvectors * weight[:, np.newaxis] * decay)[:, 1:]
-
-
-def _cluster(eigenvectors: FloatArray, *, k: int, shortest: int, seed: int) -> IntArray:
-    from sklearn.cluster import KMeans
-
-    length = np.linalg.norm(eigenvectors, axis=1, keepdims=True)
-    place = eigenvectors / np.maximum(length, 1e-9)
-    centres = KMeans(k, n_init=10, random_state=seed).fit(place).cluster_centers_
-    return cheapest_labels(
-        cost=((place[:, np.newaxis] - centres) ** 2).sum(axis=2), shortest=min(shortest, len(place))
-    )
-
-
-def cheapest_labels(*, cost: FloatArray, shortest: int) -> IntArray:
-    """Label units at the least cost, without a run that is shorter than allowed.
-
-    Parameters
-    ----------
-    cost : np.ndarray [shape=(unit, label)]
-    shortest : int, 1 to unit
-        Least length of a run of equal labels, in units.
-
-    Returns
-    -------
-    np.ndarray [shape=(unit,)], int
-
-    Notes
-    -----
-    Dynamic programming. With C the running sum of the costs, the first t units, ended by a complete run of
-    label c, cost the less of going on and of beginning a run m units ago::
-
-        V[t, c] = min(V[t - 1, c] + cost[t - 1, c], min over d != c of V[t - m, d] + C[t, c] - C[t - m, c])
-
-    Examples
-    --------
-    >>> is_one = np.array([0, 0, 1, 0, 0, 1, 1, 1])
-    >>> cheapest_labels(cost=np.column_stack([is_one, 1 - is_one]), shortest=2).tolist()
-    [0, 0, 0, 0, 0, 1, 1, 1]
-    """
-    n_units, n_labels = cost.shape
-    if not 1 <= shortest <= n_units:
-        raise ParameterError(f"shortest must be 1 to {n_units}, got {shortest}")
-    running = np.vstack([np.zeros(n_labels), np.cumsum(cost, axis=0)])
-    value = np.full((n_units + 1, n_labels), np.inf)
-    value[shortest] = running[shortest]
-    began_after = np.full((n_units + 1, n_labels), -1)  # label of the run before, where one began here
-    for t in range(shortest + 1, n_units + 1):
-        value[t] = value[t - 1] + cost[t - 1]
-        before = value[t - shortest]
-        if n_labels < 2 or not np.isfinite(before).any():
+def _absorb_short_runs(rows: Floats, label: Labels, edges_s: Floats, least_s: float) -> Labels:
+    """Relabel runs so that no segment is shorter than allowed, at the least cost (dynamic programme)."""
+    _, label = np.unique(label, return_inverse=True)
+    centres = np.stack([rows[label == one].mean(axis=0) for one in range(label.max() + 1)])
+    cost = ((rows[:, np.newaxis] - centres) ** 2).sum(axis=2) * np.diff(edges_s)[:, np.newaxis]
+    runs = np.append(np.flatnonzero(np.diff(label, prepend=-1)), label.size)
+    until = np.concatenate([np.zeros((1, len(centres))), np.cumsum(cost, axis=0)])[runs]
+    # best[e, c]: least cost up to run boundary e, the last segment having label c; came_from: where it began.
+    best = np.full(until.shape, np.inf)
+    before = np.full(until.shape, np.inf)  # the same, the next segment having label c
+    before[0] = 0.0
+    came_from = np.zeros(until.shape, dtype=np.int64)
+    for end in range(1, runs.size):
+        (start,) = np.nonzero(edges_s[runs[:end]] <= edges_s[runs[end]] - least_s)
+        if start.size == 0:
             continue
-        first, second = np.argsort(before, kind="stable")[:2]
-        previous = np.where(np.arange(n_labels) == first, second, first)
-        fresh = before[previous] + running[t] - running[t - shortest]
-        begins = fresh < value[t]
-        value[t] = np.where(begins, fresh, value[t])
-        began_after[t] = np.where(begins, previous, -1)
-    return _traced_back(value, began_after, shortest)
-
-
-def _traced_back(value: FloatArray, began_after: npt.NDArray[np.intp], shortest: int) -> IntArray:
-    labels = np.zeros(len(value) - 1, dtype=np.int64)
-    t, label = len(labels), int(value[-1].argmin())
-    while t > shortest:
-        if began_after[t, label] < 0:
-            labels[t - 1] = label
-            t -= 1
-        else:
-            labels[t - shortest : t] = label
-            t, label = t - shortest, int(began_after[t, label])
-    labels[:t] = label
-    return labels
-
-
-def _labelled(edges_s: FloatArray, labels: IntArray, silhouette: float) -> Segmentation:
-    starts = np.flatnonzero(np.diff(labels, prepend=-1))
-    kinds, first_seen = np.unique(labels, return_index=True)
-    number = np.empty(labels.max() + 1, dtype=np.int64)
-    number[kinds[np.argsort(first_seen)]] = np.arange(kinds.size)
-    return Segmentation(
-        boundaries_s=np.append(edges_s[starts], edges_s[-1]),
-        section=number[labels[starts]],
-        k=int(kinds.size),
-        silhouette=float(silhouette),
-    )
+        total = before[start] - until[start] + until[end]
+        came_from[end] = start[total.argmin(axis=0)]
+        best[end] = total.min(axis=0)
+        others = np.where(np.eye(len(centres), dtype=bool), np.inf, best[end])
+        before[end] = others.min(axis=1)
+    relabelled = np.empty_like(label)
+    end, current = runs.size - 1, int(best[-1].argmin())
+    while end > 0:
+        start = came_from[end, current]
+        relabelled[runs[start] : runs[end]] = current
+        others = np.where(np.arange(len(centres)) == current, np.inf, best[start])
+        end, current = start, int(others.argmin())
+    return relabelled

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-ISOLATED_TIMEOUT_S = 3600.0
-"""How long a recording may take that is analysed on its own after its worker died."""
-
 
 def analysis_row(
     uri: str, *, etag: str | None, decoder: Decoder, settings: Analysis, attempt: int = 0
@@ -48,7 +45,7 @@ def analysis_row(
     settings : amper_spark.config.Analysis
     attempt : int
         0 for a task's first attempt. On later ones a recording may have killed the worker: each is then
-        analysed in a process of its own.
+        analysed in a process of its own, in as much time as the decoder has.
 
     Returns
     -------
@@ -79,7 +76,7 @@ def analysis_row(
             analysis = analyse(signal, settings)
         else:
             _warm_up(settings)
-            analysis = run_isolated(analyse, signal, settings, timeout_s=ISOLATED_TIMEOUT_S)
+            analysis = run_isolated(analyse, signal, settings, timeout_s=decoder.timeout_s)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:

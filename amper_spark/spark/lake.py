@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 import pyarrow.parquet as pq
 from deltalake import WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
@@ -34,6 +33,7 @@ from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from pyarrow.dataset import Dataset  # not at run time: tasks that only write save its second of imports
 
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
@@ -311,5 +311,5 @@ def _projected(table: str, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns])
 
 
-def _dataset(delta: DeltaTable, table: str) -> pyarrow.dataset.Dataset:
+def _dataset(delta: DeltaTable, table: str) -> Dataset:
     return delta.to_pyarrow_dataset(schema=_known(table).schema)

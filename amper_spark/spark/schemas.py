@@ -169,7 +169,7 @@ ANALYSES = Table(
             _column("duration_s", pa.float64(), "duration as decoded; 0 where nothing was", unit="s"),
             _column("provider", pa.string(), "execution provider of the analysis, CPU unless configured"),
             _column("batch_id", pa.string(), "batch of work that the row was committed with"),
-            _column("at", TIMESTAMP, "when the analysis ended", unit="UTC"),
+            _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
             _column("windows", _list_of(_WINDOW), "windows of 10 s, one every 2 s; empty if quarantined"),
             _column("segments", _list_of(_SEGMENT), "sections that tile the recording; empty if quarantined"),
             _column(

@@ -13,13 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from amper_spark.config import Config
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.documentation import duckdb_query
 from amper_spark.spark.export import export
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.schemas import ANALYSES, TRACKS
-from amper_spark.spark.session import spark_session
 from amper_spark.spark.views import VIEWS, current_analyses, read_view, spark_table, spark_view
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -113,13 +111,6 @@ def lake(tmp_path_factory):
     write(lake, "analyses", ANALYSES.schema, first, "a1")
     write(lake, "analyses", ANALYSES.schema, second, "a2")
     return lake
-
-
-@pytest.fixture(scope="module")
-def spark():
-    settings = {"spark.master": "local[2]", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
-    with spark_session(Config(spark=settings), app_name="test views") as session:
-        yield session
 
 
 def sorted_rows(table):
