@@ -45,9 +45,10 @@ bench: $(READY) ## Measure what the analysis costs: beside decoding, and on Spar
 accuracy: $(READY) ## Measure how often the tempo is right on the reference recordings, beside librosa
 	@$(BIN)/python -m benchmarks.accuracy
 
-docs: $(READY) ## Generate docs/tables.md and the README's picture
+docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md
-	@$(BIN)/amper-spark show --all --lake $(LAKE) --overview docs/images/form.png > /dev/null
+	@$(BIN)/amper-spark show --lake $(LAKE) --overview docs/images/form.png > /dev/null
+	@cp demo/pictures/metal_madness-*.png docs/images/metal_madness.png
 
 pins: $(READY) ## Renew the pinned requirements, hashes included
 	@echo uv | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes --no-annotate \

@@ -99,6 +99,7 @@ def overview_picture(tracks: Sequence[TrackReport], envelopes: Sequence[Envelope
     axes = figure.subplots(len(tracks), 1, sharex=True, squeeze=False)[:, 0]
     for row, track, envelope in zip(axes, tracks, envelopes, strict=True):
         _draw_form(row, track, envelope)
+        row.spines[:].set_visible(False)
         row.set_title(
             f"{track.title}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}", loc="left", fontsize=9
         )
@@ -127,14 +128,14 @@ def _draw_form(axes: Axes, track: TrackReport, envelope: Envelope | None) -> Non
         axes.axvline(segment.start_s, color="black", linewidth=0.6)
         axes.text(
             (segment.start_s + segment.end_s) / 2,
-            1.12,
+            1.22,
             segment.section,
             ha="center",
             va="center",
             fontweight="bold",
             clip_on=True,
         )
-    axes.set_ylim(-1.05, 1.3)
+    axes.set_ylim(-1.05, 1.45)
     axes.set_yticks([])
 
 
