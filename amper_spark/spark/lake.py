@@ -33,10 +33,10 @@ from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from pyarrow.dataset import Dataset  # not at run time: tasks that only write save its second of imports
 
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
+    from pyarrow.dataset import Dataset  # not at run time: tasks that only write save its second of imports
 
 _SCAN_ROWS = 256
 
