@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from amper_spark.features.extraction import Frames, describe_frames
 from amper_spark.features.percussive import percussive_energy
 from amper_spark.features.statistics import window_means, window_standard_deviations, window_sums
 from amper_spark.features.temporal import dynamic_range
-from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_slices
+from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_count, window_slices
 from amper_spark.rhythm import TempoEstimate, estimate_tempo, onset_frames, onset_strength
 from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
 from amper_spark.structure import Segmentation, segment, synchronize, unit_edges
@@ -101,8 +102,9 @@ def analyse(signal: Signal, settings: Analysis | None = None) -> TrackAnalysis:
     frames = describe_frames(samples=samples)
     constant_q = constant_q_power(samples=samples)
     onsets = onset_strength(mel_db=decibels(frames.mel_power))
+    windows = window_slices(n_windows=window_count(samples.size), n_frames=onsets.size)
     tempo = estimate_tempo(
-        onset_strength=np.stack([onsets[window] for window in window_slices(onsets.size)]),
+        onset_strength=np.stack([onsets[window] for window in windows]),
         **settings.tempo.model_dump(),
     )
     beats_s = beat_times(onset_strength=onsets, tempo_bpm=tempo_curve(score=tempo.score))
@@ -123,39 +125,44 @@ def _describe_windows(
     tempo: TempoEstimate,
 ) -> Columns:
     bounds_s = window_bounds(n_samples)
-    windows = window_slices(onsets.size)
-    mfcc = window_means(values=frames.mfcc)
+    n_windows = window_count(n_samples)
+    windows = window_slices(n_windows=n_windows, n_frames=onsets.size)
+    mean = partial(window_means, n_windows=n_windows)
+    mfcc = mean(values=frames.mfcc)
     onset_marks = np.zeros(onsets.size)
     onset_marks[onset_frames(onset_strength=onsets)] = 1.0
     percussive, total = (
-        window_sums(values=energy) for energy in percussive_energy(mel_power=frames.mel_power)
+        window_sums(values=energy, n_windows=n_windows)
+        for energy in percussive_energy(mel_power=frames.mel_power)
     )
-    chroma = window_chroma(chroma=chroma_frames(constant_q_power=constant_q), n_windows=len(windows))
+    chroma = window_chroma(chroma=chroma_frames(constant_q_power=constant_q), n_windows=n_windows)
     tonic = estimate_tonic(chroma=chroma)
     return {
-        "window": np.arange(len(windows)),
+        "window": np.arange(n_windows),
         "start_s": bounds_s[:, 0],
         "end_s": bounds_s[:, 1],
         "mfcc_1": mfcc[1],
         "mfcc_2": mfcc[2],
         "mfcc_3": mfcc[3],
-        "rms": window_means(values=frames.rms),
-        "zero_crossing_rate": window_means(values=frames.zero_crossing_rate),
-        "spectral_centroid": window_means(values=frames.spectral_centroid),
-        "spectral_centroid_std": window_standard_deviations(values=frames.spectral_centroid),
-        "spectral_bandwidth": window_means(values=frames.spectral_bandwidth),
-        "spectral_contrast": window_means(values=frames.spectral_contrast),
-        "spectral_flatness": window_means(values=frames.spectral_flatness),
-        "spectral_rolloff": window_means(values=frames.spectral_rolloff),
-        "spectral_flux": window_means(values=onsets),
-        "onset_rate": FRAME_RATE * window_means(values=onset_marks),
+        "rms": mean(values=frames.rms),
+        "zero_crossing_rate": mean(values=frames.zero_crossing_rate),
+        "spectral_centroid": mean(values=frames.spectral_centroid),
+        "spectral_centroid_std": window_standard_deviations(
+            values=frames.spectral_centroid, n_windows=n_windows
+        ),
+        "spectral_bandwidth": mean(values=frames.spectral_bandwidth),
+        "spectral_contrast": mean(values=frames.spectral_contrast),
+        "spectral_flatness": mean(values=frames.spectral_flatness),
+        "spectral_rolloff": mean(values=frames.spectral_rolloff),
+        "spectral_flux": mean(values=onsets),
+        "onset_rate": FRAME_RATE * mean(values=onset_marks),
         "tempo": tempo.tempo_bpm,
         "pulse_clarity": tempo.pulse_clarity,
         "percussive_ratio": percussive / np.where(total > 0, total, 1.0),
         "dynamic_range": np.array([dynamic_range(rms=frames.rms[window]) for window in windows]),
         "chroma_entropy": chroma_entropy(chroma=chroma),
         "tempo_alternative": tempo.alternative_bpm,
-        "logmel": window_means(values=frames.logmel).T,
+        "logmel": mean(values=frames.logmel).T,
         "chroma": chroma,
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),

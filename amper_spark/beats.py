@@ -20,7 +20,6 @@ from amper_spark.grid import (
     SAMPLE_RATE,
     WINDOW_DURATION_S,
     WINDOW_STRIDE_S,
-    window_slices,
 )
 from amper_spark.rhythm import (
     ONSET_LAG,
@@ -135,9 +134,8 @@ def beat_times(*, onset_strength: npt.NDArray[Any], tempo_bpm: npt.NDArray[Any])
     [0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75]
     """
     strength = checked_onset_strength(onset_strength, axes="frame")
-    n_windows = len(window_slices(strength.size))
-    if tempo_bpm.shape != (n_windows,):
-        raise ParameterError(f"tempo_bpm must be ({n_windows},), one a window, shape={tempo_bpm.shape}")
+    if tempo_bpm.ndim != 1 or tempo_bpm.size == 0:
+        raise ParameterError(f"tempo_bpm must be (window,) and not empty, shape={tempo_bpm.shape}")
     if not ((tempo_bpm >= TEMPO_MIN_BPM) & (tempo_bpm <= TEMPO_MAX_BPM)).all():
         raise ParameterError(
             f"tempo_bpm must be {TEMPO_MIN_BPM:g} to {TEMPO_MAX_BPM:g}, "

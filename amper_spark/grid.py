@@ -111,25 +111,41 @@ def window_bounds(n_samples: int) -> npt.NDArray[np.float64]:
     return np.column_stack([start_s, start_s + duration_s])
 
 
-def window_slices(n_frames: int) -> list[slice]:
+def window_slices(*, n_windows: int, n_frames: int) -> list[slice]:
     """Frames of every window, for whole-recording arrays whose last axis is frames.
 
     Parameters
     ----------
+    n_windows : int > 0
+        See `window_count`. The frames do not tell it: a recording that ends in the last 7 ms before another
+        window would be complete has the frames of that window, and not the window.
     n_frames : int > 0
-        Frames of the recording, see `frame_count`.
+        See `frame_count`.
 
     Returns
     -------
     list of slice
+        496 frames each, or all frames of a recording shorter than a window.
 
     Examples
     --------
-    >>> window_slices(frame_count(12 * SAMPLE_RATE))
+    >>> n_samples = 12 * SAMPLE_RATE
+    >>> window_slices(n_windows=window_count(n_samples), n_frames=frame_count(n_samples))
     [slice(0, 496, None), slice(100, 596, None)]
     """
-    if n_frames < 1:
-        raise ParameterError(f"a recording needs at least one frame, n_frames={n_frames}")
-    count = max(0, n_frames - WINDOW_FRAMES) // STRIDE_FRAMES + 1
-    starts = (STRIDE_FRAMES * window for window in range(count))
+    check_windows(n_windows=n_windows, n_frames=n_frames)
+    starts = (STRIDE_FRAMES * window for window in range(n_windows))
     return [slice(start, min(start + WINDOW_FRAMES, n_frames)) for start in starts]
+
+
+def check_windows(*, n_windows: int, n_frames: int) -> None:
+    """Make sure that so many windows have their frames.
+
+    Raises
+    ------
+    ParameterError
+        With both numbers.
+    """
+    needed = 1 if n_windows == 1 else STRIDE_FRAMES * (n_windows - 1) + WINDOW_FRAMES
+    if n_windows < 1 or n_frames < needed:
+        raise ParameterError(f"n_windows={n_windows} do not go with n_frames={n_frames}")

@@ -166,10 +166,10 @@ def segment(
         vectors, diffusion = _embed(affinity, max_sections + 1, seed)
         candidates = [
             _cluster(vectors[:, :k], diffusion, edges_s, min_section_s, seed)
-            for k in range(max(2, low), high + 1)
+            for k in range(max(2, low), min(high, vectors.shape[1]) + 1)
         ]
     # A k whose short runs were absorbed whole may come out below the bounds: take it only for want of others.
-    best = max(candidates, key=lambda form: (form.k >= low, form.silhouette))
+    best = max(candidates, key=lambda form: (form.k >= low, form.silhouette), default=whole)
     return whole if best.k == 1 or (low == 1 and best.silhouette < REASONABLE_SILHOUETTE) else best
 
 
@@ -411,7 +411,18 @@ def _embed(affinity: scipy.sparse.csr_array, n_vectors: int, seed: int) -> tuple
         values, vectors = np.linalg.eigh(walk.toarray())
     else:
         start = np.random.default_rng(seed).uniform(0.5, 1.0, n_units)
-        values, vectors = scipy.sparse.linalg.eigsh(walk, k=n_vectors, which="LA", v0=start)
+        try:
+            # Loops have many equal eigenvalues, which need a large basis to converge.
+            values, vectors = scipy.sparse.linalg.eigsh(
+                walk,
+                k=n_vectors,
+                which="LA",
+                v0=start,
+                ncv=min(max(60, 2 * n_vectors + 1), n_units),
+                tol=1e-8,
+            )
+        except scipy.sparse.linalg.ArpackNoConvergence as error:
+            values, vectors = error.eigenvalues, error.eigenvectors
     leading = np.argsort(-values, kind="stable")[:n_vectors]
     values, vectors = values[leading], vectors[:, leading]
     largest = np.abs(vectors).argmax(axis=0)
@@ -425,7 +436,7 @@ def _cluster(vectors: Floats, diffusion: Floats, edges_s: Floats, least_s: float
     """Cut a recording into segments of as many sections as there are vectors, or fewer."""
     n_sections = vectors.shape[1]
     rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(float).tiny)
-    label = KMeans(n_sections, n_init=10, random_state=seed).fit(rows).labels_
+    label = KMeans(n_sections, n_init=5, random_state=seed).fit(rows).labels_
     label = _absorb_short_runs(rows, label, edges_s, least_s)
     starts = np.flatnonzero(np.diff(label, prepend=-1))
     _, first, numbered = np.unique(label[starts], return_index=True, return_inverse=True)

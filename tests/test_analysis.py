@@ -44,6 +44,8 @@ def click_train(n_samples):
 
 
 ODD_SIGNALS = {
+    # The frames of a second window are there, and the window is not.
+    "a window and a stride, short of one sample": np.full(WINDOW_LENGTH + STRIDE_LENGTH - 1, 0.1),
     "one sample": [0.5],
     "two samples": [0.5, -0.5],
     "shorter than a frame": np.full(1_000, 0.1),

@@ -32,8 +32,9 @@ def test_a_short_recording_is_one_window(n_samples):
 
 @given(n_samples=st.integers(1, 100 * grid.SAMPLE_RATE))
 def test_every_window_has_its_frames(n_samples):
-    slices = grid.window_slices(grid.frame_count(n_samples))
-    assert len(slices) == grid.window_count(n_samples)
+    n_windows = grid.window_count(n_samples)
+    slices = grid.window_slices(n_windows=n_windows, n_frames=grid.frame_count(n_samples))
+    assert len(slices) == n_windows
     assert slices[-1].stop <= grid.frame_count(n_samples)
     if n_samples >= grid.WINDOW_LENGTH:
         assert all(s.stop - s.start == grid.WINDOW_FRAMES for s in slices)

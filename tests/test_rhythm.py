@@ -20,6 +20,7 @@ from amper_spark.grid import (
     FRAME_RATE,
     HOP_LENGTH,
     SAMPLE_RATE,
+    STRIDE_FRAMES,
     STRIDE_LENGTH,
     WINDOW_FRAMES,
     WINDOW_LENGTH,
@@ -49,7 +50,8 @@ def strength_of(samples):
 
 
 def windows_of(strength):
-    return np.stack([strength[frames] for frames in window_slices(strength.size)])
+    n_windows = max(0, strength.size - WINDOW_FRAMES) // STRIDE_FRAMES + 1
+    return np.stack([strength[s] for s in window_slices(n_windows=n_windows, n_frames=strength.size)])
 
 
 def estimate(strength, **changes):

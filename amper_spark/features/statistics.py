@@ -10,18 +10,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.errors import ParameterError
-from amper_spark.grid import STRIDE_FRAMES, WINDOW_FRAMES
+from amper_spark.grid import STRIDE_FRAMES, WINDOW_FRAMES, check_windows
 
 _WHOLE_BLOCKS, _HEAD_FRAMES = divmod(WINDOW_FRAMES, STRIDE_FRAMES)
 
 
-def window_sums(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def window_sums(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:
     """Sum frames over each window.
 
     Parameters
     ----------
     values : np.ndarray [shape=(..., frame)]
+    n_windows : int > 0
+        Of the recording, see `amper_spark.grid.window_count`.
 
     Returns
     -------
@@ -29,32 +30,32 @@ def window_sums(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
     Examples
     --------
-    >>> window_sums(values=np.ones(596))
+    >>> window_sums(values=np.ones(596), n_windows=2)
     array([496., 496.])
     """
     n_frames = values.shape[-1]
-    if n_frames < 1:
-        raise ParameterError(f"values need at least one frame, got shape {values.shape}")
-    windows = max(0, n_frames - WINDOW_FRAMES) // STRIDE_FRAMES + 1
-    blocks = windows + _WHOLE_BLOCKS
+    check_windows(n_windows=n_windows, n_frames=n_frames)
+    blocks = n_windows + _WHOLE_BLOCKS
     padded = np.zeros((*values.shape[:-1], blocks * STRIDE_FRAMES))
     used = min(n_frames, padded.shape[-1])
     padded[..., :used] = values[..., :used]
     framed = padded.reshape(*values.shape[:-1], blocks, STRIDE_FRAMES)
     head = framed[..., :_HEAD_FRAMES].sum(axis=-1)
     whole = head + framed[..., _HEAD_FRAMES:].sum(axis=-1)
-    total = whole[..., :windows].copy()
+    total = whole[..., :n_windows].copy()
     for offset in range(1, _WHOLE_BLOCKS):
-        total += whole[..., offset : offset + windows]
-    return total + head[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + windows]
+        total += whole[..., offset : offset + n_windows]
+    return total + head[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + n_windows]
 
 
-def window_means(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def window_means(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:
     """Mean over the frames of each window.
 
     Parameters
     ----------
     values : np.ndarray [shape=(..., frame)]
+    n_windows : int > 0
+        Of the recording, see `amper_spark.grid.window_count`.
 
     Returns
     -------
@@ -62,18 +63,22 @@ def window_means(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]
 
     Examples
     --------
-    >>> window_means(values=np.arange(100.0))
+    >>> window_means(values=np.arange(100.0), n_windows=1)
     array([49.5])
     """
-    return window_sums(values=values) / min(values.shape[-1], WINDOW_FRAMES)
+    return window_sums(values=values, n_windows=n_windows) / min(values.shape[-1], WINDOW_FRAMES)
 
 
-def window_standard_deviations(*, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def window_standard_deviations(
+    *, values: npt.NDArray[np.floating], n_windows: int
+) -> npt.NDArray[np.float64]:
     """Take the standard deviation (ddof 0) over the frames of each window.
 
     Parameters
     ----------
     values : np.ndarray [shape=(..., frame)]
+    n_windows : int > 0
+        Of the recording, see `amper_spark.grid.window_count`.
 
     Returns
     -------
@@ -81,9 +86,12 @@ def window_standard_deviations(*, values: npt.NDArray[np.floating]) -> npt.NDArr
 
     Examples
     --------
-    >>> window_standard_deviations(values=np.tile([1.0, 3.0], 50))
+    >>> window_standard_deviations(values=np.tile([1.0, 3.0], 50), n_windows=1)
     array([1.])
     """
     exact = values.astype(np.float64)
-    variance = window_means(values=exact**2) - window_means(values=exact) ** 2
+    variance = (
+        window_means(values=exact**2, n_windows=n_windows)
+        - window_means(values=exact, n_windows=n_windows) ** 2
+    )
     return np.sqrt(np.maximum(variance, 0.0))

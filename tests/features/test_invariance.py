@@ -69,10 +69,11 @@ def test_frames_do_not_depend_on_where_the_recording_is_cut(first, n_frames):
 def test_statistics_of_a_window_alone_are_those_of_the_recording(n_frames, rows, seed):
     values = np.random.default_rng(seed).normal(1e3, 1.0, (rows, n_frames))
     for statistic in (window_sums, window_means, window_standard_deviations):
-        whole = statistic(values=values)
+        n_windows = max(0, n_frames - WINDOW_FRAMES) // STRIDE_FRAMES + 1
+        whole = statistic(values=values, n_windows=n_windows)
         for window in range(whole.shape[-1]):
             first = STRIDE_FRAMES * window
-            alone = statistic(values=values[:1, first : first + WINDOW_FRAMES])
+            alone = statistic(values=values[:1, first : first + WINDOW_FRAMES], n_windows=1)
             assert alone[0, 0] == whole[0, window]
 
 
@@ -82,7 +83,7 @@ def test_statistics_are_those_of_numpy(n_frames):
     values = np.random.default_rng(n_frames).normal(3.0, 2.0, n_frames)
     starts = range(0, max(1, n_frames - WINDOW_FRAMES + 1), STRIDE_FRAMES)
     slices = [values[start : start + WINDOW_FRAMES] for start in starts]
-    np.testing.assert_allclose(window_means(values=values), [s.mean() for s in slices], rtol=1e-12)
-    np.testing.assert_allclose(
-        window_standard_deviations(values=values), [s.std() for s in slices], rtol=1e-9, atol=1e-7
-    )
+    means = window_means(values=values, n_windows=len(slices))
+    deviations = window_standard_deviations(values=values, n_windows=len(slices))
+    np.testing.assert_allclose(means, [s.mean() for s in slices], rtol=1e-12)
+    np.testing.assert_allclose(deviations, [s.std() for s in slices], rtol=1e-9, atol=1e-7)
