@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
-    from pyarrow.dataset import Dataset  # not at run time: tasks that only write save its second of imports
+    from pyarrow.dataset import Dataset
 
 _SCAN_ROWS = 256
 
@@ -96,7 +96,7 @@ class Lake:
         if delta is None:
             return schema.empty_table()
         with explained(self.table_uri(table), "read"):
-            return _dataset(delta, table).to_table(columns=schema.names).cast(schema)
+            return self._dataset(delta, table).to_table(columns=schema.names).cast(schema)
 
     def scan(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read a table in pieces of a few hundred rows: for tables larger than memory."""
@@ -104,7 +104,7 @@ class Lake:
         delta = self._open(table)
         if delta is None:
             return
-        batches = _dataset(delta, table).to_batches(
+        batches = self._dataset(delta, table).to_batches(
             columns=schema.names, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
         )
         with explained(self.table_uri(table), "read"):
@@ -275,6 +275,24 @@ class Lake:
                     "run it again"
                 ) from error
 
+    def _dataset(self, delta: DeltaTable, table: str) -> Dataset:
+        """Read a table's files by Arrow's own file system.
+
+        deltalake's dataset reads through Python, and a reading thread that is still in there when the
+        interpreter ends takes the process down with SIGABRT.
+        """
+        import pyarrow.dataset  # not above: tasks that only write save its second of imports
+
+        filesystem, root = open_filesystem(self.uri, self.storage_options)
+        files = [f"{root}/tables/{table}/{path}" for path in data_paths(delta)]
+        fragments = pyarrow.dataset.ParquetFileFormat().make_fragment
+        return pyarrow.dataset.FileSystemDataset(
+            [fragments(file, filesystem) for file in files],
+            _known(table).schema,
+            pyarrow.dataset.ParquetFileFormat(),
+            filesystem,
+        )
+
     def _open(self, table: str) -> DeltaTable | None:
         return open_table(self.table_uri(table), _known(table), self.storage_options)
 
@@ -311,5 +329,3 @@ def _projected(table: str, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns])
 
 
-def _dataset(delta: DeltaTable, table: str) -> Dataset:
-    return delta.to_pyarrow_dataset(schema=_known(table).schema)
