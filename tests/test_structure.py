@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amper_spark.analysis import analyse
+from amper_spark.beats import synchronize, unit_edges
 from amper_spark.errors import ParameterError
 from amper_spark.features.extraction import describe_frames
 from amper_spark.grid import SAMPLE_RATE, frame_times_s
 from amper_spark.spectra import constant_q_frame_times_s, constant_q_power, decibels
-from amper_spark.structure import Segmentation, section_bounds, segment, synchronize, unit_edges
+from amper_spark.structure import Segmentation, section_bounds, segment
 
 BY_EYE = {
     # First bar and section, as pictures of self-similarity show them. The module's settings were found with

@@ -327,5 +327,3 @@ def _projected(table: str, columns: Sequence[str] | None) -> pa.Schema:
     if unknown := [name for name in columns if name not in schema.names]:
         raise ParameterError(f"table {table!r} has no column {', '.join(unknown)}")
     return pa.schema([schema.field(name) for name in columns])
-
-

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from amper_spark.cli import main
 from amper_spark.spark.lake import Lake
 
 SUBMIT = Path(sys.executable).with_name("spark-submit")
@@ -65,23 +67,31 @@ def python_workers(driver):
     return [worker for worker in daemons if worker.parent() in daemons]
 
 
-@pytest.fixture
-def undisturbed(command, lake, corpus, write_music, comparable):
-    """The rows of a run that nobody disturbs: 120 recordings, a tenth of them broken."""
+@pytest.fixture(scope="module")
+def some_music(tmp_path_factory, write_music):
+    """A corpus of 120 recordings, a tenth of them broken; not to be changed."""
+    folder = tmp_path_factory.mktemp("music")
     for number in range(108):
-        write_music(corpus / f"{number:03d}.wav", number=number, duration_s=3 + number % 11)
+        write_music(folder / f"{number:03d}.wav", number=number, duration_s=3 + number % 11)
     for number in range(12):
-        (corpus / f"broken {number}.mp3").write_bytes(bytes(100 + number))
-    command("catalog", corpus, "--lake", lake.uri)
-    command("analyze", "--lake", lake.uri, "--set", "stage.batch_records=20", status=3)
+        (folder / f"broken {number}.mp3").write_bytes(bytes(100 + number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(some_music, tmp_path_factory, spark, comparable):
+    """The rows of a run that nobody disturbs."""
+    lake = Lake(tmp_path_factory.mktemp("undisturbed") / "lake")
+    for arguments in (["catalog", str(some_music)], ["analyze", "--set", "stage.batch_records=20"]):
+        CliRunner().invoke(main, [*arguments, "--lake", lake.uri])
     return comparable(lake)
 
 
 @pytest.fixture
-def other_lake(command, corpus, tmp_path, undisturbed):
-    """A second lake with the same tracks and no analyses."""
+def other_lake(command, some_music, tmp_path):
+    """A lake with the same tracks and no analyses."""
     lake = Lake(tmp_path / "other")
-    command("catalog", corpus, "--lake", lake.uri)
+    command("catalog", some_music, "--lake", lake.uri)
     return lake
 
 
@@ -105,6 +115,7 @@ def test_sigkill_of_the_driver(program, other_lake, undisturbed, comparable, see
     again = start(program, other_lake)
     again.communicate()
     assert again.returncode in (0, 3)
+    assert len(undisturbed) == 120
     assert comparable(other_lake) == undisturbed
 
 
@@ -121,6 +132,7 @@ def test_sigkill_of_python_workers(program, other_lake, undisturbed, comparable)
                 killed += 1
     finish(job, status=3)
     assert killed
+    assert len(undisturbed) == 120
     assert comparable(other_lake) == undisturbed
 
 
