@@ -116,7 +116,8 @@ def segment(
     timbre : np.ndarray [shape=(coefficient, unit)]
         MFCC, mean over each unit, best with coefficient 0.
     edges_s : np.ndarray [shape=(unit + 1,)]
-        Unit u lasts from ``edges_s[u]`` to ``edges_s[u + 1]``; from 0 to `duration_s`, see `amper_spark.beats.unit_edges`.
+        Unit u lasts from ``edges_s[u]`` to ``edges_s[u + 1]``; from 0 to `duration_s`, see
+        `amper_spark.beats.unit_edges`.
     duration_s : float > 0
         Length of the recording.
     min_section_s : float > 0
