@@ -38,8 +38,8 @@ DuckDB reads them as they are, here the median tempo and the most frequent tonic
 import duckdb
 from deltalake import DeltaTable
 
-tracks = DeltaTable("lake/tables/tracks").to_pyarrow_dataset()
-analyses = DeltaTable("lake/tables/analyses").to_pyarrow_dataset()
+tracks = duckdb.read_parquet(DeltaTable("lake/tables/tracks").file_uris())
+analyses = duckdb.read_parquet(DeltaTable("lake/tables/analyses").file_uris())
 duckdb.sql(\"\"\"
     with latest as (
         from analyses join tracks using (track_id, etag)
