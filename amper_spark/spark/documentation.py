@@ -36,10 +36,11 @@ DuckDB reads them as they are, here the median tempo and the most frequent tonic
 
 ```python
 import duckdb
-from deltalake import DeltaTable
+from amper_spark.spark.lake import Lake
 
-tracks = duckdb.read_parquet(DeltaTable("lake/tables/tracks").file_uris())
-analyses = duckdb.read_parquet(DeltaTable("lake/tables/analyses").file_uris())
+lake = Lake("lake")
+tracks = duckdb.read_parquet(lake.file_uris("tracks"))
+analyses = duckdb.read_parquet(lake.file_uris("analyses"))
 duckdb.sql(\"\"\"
     with latest as (
         from analyses join tracks using (track_id, etag)

@@ -218,7 +218,8 @@ def test_the_documented_query_runs_as_it_is(lake, monkeypatch, capsys):
     ]
     folder = Path(lake.uri)
     monkeypatch.chdir(folder.parent)
-    query = code.replace("lake/tables", f"{folder.name}/tables")
+    query = code.replace('Lake("lake")', f"Lake({folder.name!r})")
+    assert query != code
     exec(query, {})  # noqa: S102 (our own document)
     shown = capsys.readouterr().out
     assert re.search(r"120\.0\s*│\s*9\s*│\s*3", shown)
