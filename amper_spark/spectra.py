@@ -208,7 +208,7 @@ def constant_q_power(*, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
 
     See Also
     --------
-    librosa.cqt : the exact transform, at 25 times the cost
+    librosa.cqt : the exact transform, many times as expensive
 
     References
     ----------
