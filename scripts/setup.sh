@@ -2,6 +2,7 @@
 # Create a virtual environment with all that demo, tests and benchmarks need. No step needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 venv=${1:-.venv}
 
 say() { printf '\033[1m%s\033[0m\n' "$*"; }
@@ -40,13 +41,15 @@ has_java() {  # Spark 4 needs Java 17 or newer
     [ "${major:-0}" -ge 17 ]
 }
 
-unpack_java() {  # Debian's own package, unpacked into the environment
-    local scratch home link target
+unpack_java() (  # Debian's own package, unpacked into the environment
     scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' RETURN
-    (cd "$scratch" && apt-get download -qq openjdk-17-jre-headless >/dev/null 2>&1) || return 1
-    dpkg -x "$scratch"/openjdk-17-jre-headless_*.deb "$scratch/root" || return 1
-    home=$(echo "$scratch"/root/usr/lib/jvm/java-17-openjdk-*)
+    trap 'rm -rf "$scratch"' EXIT
+    cd "$scratch"
+    for version in 17 21 25; do
+        apt-get download -qq "openjdk-$version-jre-headless" >/dev/null 2>&1 && break
+    done
+    dpkg -x openjdk-*-jre-headless_*.deb root || exit 1
+    home=$(echo "$scratch/root/usr/lib/jvm/java-$version-openjdk"-*)
     # The package links its configuration to /etc, which stays as it is: put the files themselves in place.
     find "$home" -type l | while read -r link; do
         target=$(readlink "$link")
@@ -55,20 +58,22 @@ unpack_java() {  # Debian's own package, unpacked into the environment
         esac
     done
     find "$home" -xtype l -delete
+    cd "$root"
     rm -rf "$venv/jre" && cp -r "$home" "$venv/jre"
     has_java "$venv/jre/bin/java"
-}
+)
 
 ensure_java() {
     { [ -n "${JAVA_HOME:-}" ] && has_java "$JAVA_HOME/bin/java"; } && return
     has_java java && return
-    say "No Java 17 found: unpacking Debian's openjdk-17-jre-headless into $venv/jre"
+    say "No Java 17 or newer found: unpacking the system's own package into $venv/jre"
     { command -v apt-get && command -v dpkg; } >/dev/null 2>&1 && unpack_java && return
     fail "Spark needs Java 17 or newer, and none was found." \
          "  Debian/Ubuntu: sudo apt install openjdk-17-jre-headless     macOS: brew install openjdk@17" \
          "  or set JAVA_HOME to one that is there, then run make setup again."
 }
 
-create_environment "$(find_python)"
+python=$(find_python)
+create_environment "$python"
 ensure_java
 say "Ready: $venv"

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from amper_spark.audio import Signal, decode
 from amper_spark.config import Config
 from amper_spark.spark.session import spark_session
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+SLOWEST_ANALYSIS = 0.1
+"""Seconds that a second of audio may take to analyse on its own: ten times what an idle machine needs."""
+
 
 def analysis_row(
     uri: str, *, etag: str | None, decoder: Decoder, settings: Analysis, attempt: int = 0
@@ -45,7 +48,7 @@ def analysis_row(
     settings : amper_spark.config.Analysis
     attempt : int
         0 for a task's first attempt. On later ones a recording may have killed the worker: each is then
-        analysed in a process of its own, in as much time as the decoder has.
+        analysed in a process of its own, within a limit of time.
 
     Returns
     -------
@@ -76,7 +79,8 @@ def analysis_row(
             analysis = analyse(signal, settings)
         else:
             _warm_up(settings)
-            analysis = run_isolated(analyse, signal, settings, timeout_s=decoder.timeout_s)
+            timeout_s = decoder.timeout_s + signal.duration_s * SLOWEST_ANALYSIS
+            analysis = run_isolated(analyse, signal, settings, timeout_s=timeout_s)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:
@@ -89,9 +93,11 @@ def analysis_row(
 
 @cache
 def _warm_up(settings: Analysis) -> None:
-    # Some seconds of imports and compilation, which every isolated recording would pay for again.
-    silence = Signal(np.zeros(SAMPLE_RATE, dtype=np.float32), source_rate=SAMPLE_RATE, source_channels=1)
-    analyse(silence, settings)
+    # Some seconds of imports and compilation, which every isolated recording would pay for again. Noise that
+    # comes and goes for 15 s has beats and sections, and so goes all the way.
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 15 * SAMPLE_RATE).astype(np.float32)
+    samples[np.arange(samples.size) % (SAMPLE_RATE // 2) > SAMPLE_RATE // 8] *= np.float32(0.01)
+    analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1), settings)
 
 
 def analysis_lists(analysis: TrackAnalysis) -> Row:

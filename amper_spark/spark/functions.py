@@ -66,11 +66,10 @@ def make_analyze_udf(
         attempt = context.attemptNumber() if context is not None else 0
         process = _worker_decoder(analysis, decoder)
         for batch in batches:
-            rows = [
-                analysis_row(uri, etag=etag, decoder=process, settings=analysis, attempt=attempt)
-                for uri, etag in _recordings(batch)
-            ]
-            yield pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+            # One by one: a batch of Spark's own choosing may hold thousands.
+            for uri, etag in _recordings(batch):
+                row = analysis_row(uri, etag=etag, decoder=process, settings=analysis, attempt=attempt)
+                yield pd.DataFrame([row], columns=list(RESULT_COLUMNS))
 
     # Spark tells an iterator UDF by its annotations, which must be types here, not text.
     analyze.__annotations__ = {"batches": Iterator[_INPUT], "return": Iterator[pd.DataFrame]}

@@ -82,8 +82,10 @@ def some_music(tmp_path_factory, write_music):
 def undisturbed(some_music, tmp_path_factory, spark, comparable):
     """The rows of a run that nobody disturbs."""
     lake = Lake(tmp_path_factory.mktemp("undisturbed") / "lake")
-    for arguments in (["catalog", str(some_music)], ["analyze", "--set", "stage.batch_records=20"]):
-        CliRunner().invoke(main, [*arguments, "--lake", lake.uri])
+    runs = {"catalog": [str(some_music)], "analyze": ["--set", "stage.batch_records=20"]}
+    for (job, arguments), status in zip(runs.items(), (0, 3), strict=True):
+        result = CliRunner().invoke(main, [job, *arguments, "--lake", lake.uri])
+        assert result.exit_code == status, result.output
     return comparable(lake)
 
 
