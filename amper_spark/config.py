@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amper_spark.errors import ConfigError
 
@@ -95,6 +95,14 @@ class Config(_Section):
     logs: Logs = Logs()
     spark: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _as_text(cls, settings: Any) -> Any:
+        # YAML reads 4 and true as what they are; to Spark all settings are text.
+        if not isinstance(settings, dict):
+            return settings
+        return {key: _spark_text(value) for key, value in settings.items()}
+
 
 def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply ``key=value`` overrides.
@@ -104,7 +112,8 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     file : Path, optional
         YAML; None takes the defaults.
     overrides : sequence of str
-        ``section.key=value``, the value in YAML.
+        ``section.key=value``, the value in YAML; Spark's own settings as they are, such as
+        ``spark.executor.memory=4g``.
 
     Returns
     -------
@@ -133,7 +142,7 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
             problems.append(f"--set {override}: expected section.key=value")
             continue
         try:
-            _assign(tree, key.strip().split("."), yaml.safe_load(value))
+            _assign(tree, _path(key.strip()), yaml.safe_load(value))
         except (yaml.YAMLError, TypeError) as error:
             problems.append(f"{key.strip()}: {' '.join(str(error).split())}")
     try:
@@ -175,6 +184,17 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError([f"{file}: expected a mapping of sections, got {type(tree).__name__}"])
     return tree
+
+
+def _path(key: str) -> list[str]:
+    # Spark's own keys hold dots and begin with "spark" too: spark.executor.memory is one of them.
+    return ["spark", key] if key.startswith("spark.") else key.split(".")
+
+
+def _spark_text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _assign(tree: dict[str, Any], path: list[str], value: object) -> None:

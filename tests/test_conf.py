@@ -55,6 +55,14 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     assert sorted(keys) == ["--set nonsense", "decoder.timeout_s", "logs.format", "stage.max_bad_share"]
 
 
+def test_spark_settings_are_text_by_their_own_names(tmp_path):
+    file = tmp_path / "conf.yaml"
+    file.write_text("spark: {spark.task.cpus: 2, spark.ui.enabled: false}")
+    config = load_config(file, ["spark.executor.memory=4g", "spark.task.cpus=1"])
+    expected = {"spark.task.cpus": "1", "spark.ui.enabled": "false", "spark.executor.memory": "4g"}
+    assert config.spark == expected
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         load_config(tmp_path / "none.yaml")

@@ -5,6 +5,7 @@ Nothing here needs Spark: tests and other engines can call it with a plain path.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
 from amper_spark.audio import Signal
-from amper_spark.errors import BadRecordError, Reason
+from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.spark.isolation import run_isolated
 from amper_spark.spark.schemas import DONE, QUARANTINED
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from amper_spark.config import Analysis
     from amper_spark.decoder import Decoder
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -75,12 +78,7 @@ def analysis_row(
         check_unchanged(uri, etag)
         signal = decoder.decode(local_path(uri))
         row["duration_s"] = signal.duration_s
-        if attempt == 0:
-            analysis = analyse(signal, settings)
-        else:
-            _warm_up(settings)
-            timeout_s = decoder.timeout_s + signal.duration_s * SLOWEST_ANALYSIS
-            analysis = run_isolated(analyse, signal, settings, timeout_s=timeout_s)
+        analysis = _analysed(signal, settings, attempt=attempt, decoder_limit_s=decoder.timeout_s)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:
@@ -89,6 +87,21 @@ def analysis_row(
         )
         return row | {"outcome": QUARANTINED, "reason": str(Reason.OUT_OF_MEMORY), "detail": detail}
     return row | analysis_lists(analysis)
+
+
+def _analysed(signal: Signal, settings: Analysis, *, attempt: int, decoder_limit_s: float) -> TrackAnalysis:
+    if attempt == 0:
+        return analyse(signal, settings)
+    _warm_up(settings)
+    timeout_s = decoder_limit_s + signal.duration_s * SLOWEST_ANALYSIS
+    try:
+        return run_isolated(analyse, signal, settings, timeout_s=timeout_s)
+    except (AmperSparkError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        # Twice the same recording, twice an error that nobody foresaw: it must not stop all the others.
+        log.exception("the analysis failed")
+        raise BadRecordError(Reason.ANALYSIS_CRASHED, f"{type(error).__name__}: {error}") from error
 
 
 @cache

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from amper_spark.errors import AmperSparkError
@@ -90,7 +91,15 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        _LOG.debug("Spark did not start", exc_info=error)
+        reason = str(error).strip().splitlines()
+        given = ", ".join(f"{key}={value}" for key, value in {**config.spark, **told}.items())
+        raise AmperSparkError(
+            f"Spark does not start: {' '.join(reason[:2])}\nIt was told: {given or 'nothing'}"
+        ) from error
     try:
         yield session
     finally:

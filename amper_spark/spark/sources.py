@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,14 +114,17 @@ def local_path(uri: str | Path) -> Path:
 
     Examples
     --------
-    >>> local_path("file:///music/a%20b.mp3")
-    PosixPath('/music/a b.mp3')
+    >>> local_path("file:///music/a%20b.mp3"), local_path("file:/music/a.mp3")
+    (PosixPath('/music/a b.mp3'), PosixPath('/music/a.mp3'))
     """
-    if isinstance(uri, Path) or "://" not in uri:
-        return Path(uri)
-    if not uri.startswith("file://"):
+    if isinstance(uri, Path):
+        return uri
+    # file:///path by the standard, file:/path from Spark and Java.
+    if local := re.fullmatch(r"file:(?://(?:localhost)?)?(/.*)", uri, flags=re.DOTALL):
+        return Path(os.fsdecode(unquote_to_bytes(local[1])))
+    if "://" in uri:
         raise ParameterError(f"only file:// URIs name local files, got {uri!r}")
-    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
+    return Path(uri)
 
 
 def check_unchanged(uri: str, etag: str | None) -> None:
