@@ -25,7 +25,7 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 test: $(READY) ## Run the tests (under 10 minutes, no network)
 	@$(BIN)/pytest
 
-test-slow: $(READY) ## Run the kill, soak and big-input tests too
+test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test` leaves out
 	@$(BIN)/pytest -m "slow"
 
 lint: $(READY) ## Check style, types and documentation

@@ -6,6 +6,7 @@ Run by ``make accuracy``.
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import librosa
@@ -32,7 +33,7 @@ def librosa_tempi(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 def main() -> None:
     """Print the share of windows whose tempo is within 4 % of the truth."""
-    table = Table("recording", "true BPM", "windows", "amper_spark", f"librosa {librosa.__version__}")
+    table = Table("recording", "true BPM", "windows", "amper_spark", f"librosa {version('librosa')}")
     right: list[npt.NDArray[np.bool_]] = []
     for track in json.loads((REFERENCE_TRACKS / "tracks.json").read_text()):
         signal = decode(REFERENCE_TRACKS / track["file"])

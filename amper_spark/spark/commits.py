@@ -61,6 +61,9 @@ def open_table(uri: str, table: Table, storage_options: Mapping[str, str]) -> De
         return None
     except (OSError, DeltaError) as error:
         raise AmperSparkError(f"{uri} cannot be read: {error}") from error
+    if features := delta.protocol().reader_features:
+        # Such as deletion vectors: the files alone would show rows that are no longer there.
+        raise AmperSparkError(f"{uri} has features that are not understood: {', '.join(sorted(features))}")
     if _shape(delta.schema()) != _shape(Schema.from_arrow(table.schema)):
         raise AmperSparkError(
             f"{uri} has other columns than this version of amper_spark writes: "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, TableFeatures, write_deltalake
 
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.lake import Lake
@@ -389,3 +389,12 @@ def test_other_tools_read_the_table_as_it_is(lake):
         "comment": "duration as decoded; 0 where nothing was",
         "unit": "s",
     }
+
+
+def test_a_table_with_features_that_files_do_not_show_is_refused(lake):
+    lake.replace("analyses", analyses("a"), predicate="track_id = 'a'", stage="analyze")
+    DeltaTable(lake.table_uri("analyses")).alter.add_feature(
+        TableFeatures.DeletionVectors, allow_protocol_versions_increase=True
+    )
+    with pytest.raises(AmperSparkError, match=r"features that are not understood: \w+"):
+        lake.read("analyses")
