@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.audio import MAX_AMPLITUDE, Signal
-from amper_spark.beats import beat_times, synchronize, tempo_curve, unit_edges
+from amper_spark.beats import beat_times, tempo_curve
 from amper_spark.config import Analysis, content_hash
 from amper_spark.errors import BadRecordError, Reason
 from amper_spark.features.extraction import Frames, describe_frames
@@ -20,6 +20,7 @@ from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_co
 from amper_spark.rhythm import TempoEstimate, estimate_tempo, onset_frames, onset_strength
 from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
 from amper_spark.structure import Segmentation, segment
+from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
 
 ALGORITHM_REVISION = 1

@@ -27,6 +27,8 @@ create_environment() {
         "  Debian/Ubuntu: sudo apt install python3-venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
         -r requirements/bootstrap.txt
+    # A company's own certificates are in the machine's store, which uv leaves aside unless told.
+    [ -r /etc/ssl/certs/ca-certificates.crt ] && export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
     say "Installing the pinned requirements (about 2 GB, a minute on a fast line)"
     # Compiled now, or every Spark worker would compile the packages that it imports.
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes \
