@@ -77,7 +77,7 @@ class JobRun:
         """Tell the user something that is the result, not a log line."""
         Console(highlight=False, soft_wrap=True).print(text)
 
-    def run_stage(self, stage: Stage, units: pa.Table, *, skipped: int) -> int:
+    def run_stage(self, stage: Stage, units: pa.Table, *, skipped: int, retry: bool = False) -> int:
         """Run a stage over what is left to do, with progress, or say what would run.
 
         Parameters
@@ -87,6 +87,8 @@ class JobRun:
             What is left to do.
         skipped : int
             How many were done before.
+        retry : bool
+            Do again what was quarantined.
 
         Returns
         -------
@@ -103,7 +105,15 @@ class JobRun:
             self.say(f"{self.name}: nothing new; {skipped:,} done before")
             return DONE
         with spark_session(self.config, app_name=f"amper-spark {self.name}") as spark:
-            outcome = run_stage(spark, self.lake, stage, units, settings=self.config.stage, force=self.force)
+            outcome = run_stage(
+                spark,
+                self.lake,
+                stage,
+                units,
+                settings=self.config.stage,
+                force=self.force,
+                retry=retry,
+            )
         self.say(f"{self.name}: {outcome}; {skipped:,} done before")
         return outcome.exit_status(self.config.stage.max_bad_share)
 

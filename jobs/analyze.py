@@ -6,19 +6,20 @@ from amper_spark.job import JobRun, job
 
 
 @job
+@click.option("--retry", is_flag=True, help="Try again what was quarantined.")
 @click.option(
     "--separate/--no-separate",
     default=None,
     help="Remove the vocals first (default: what tracks.separate says).",
 )
-def analyze(run: JobRun, *, separate: bool | None) -> int:
+def analyze(run: JobRun, *, separate: bool | None, retry: bool) -> int:
     r"""Analyse every catalogued recording that has no analysis yet.
 
     Each recording becomes one row of the table `analyses`: its windows of 10 s with features, tempo and
     tonic, its beats and its formal segments. A recording that cannot be analysed becomes a row too, with
     the reason. Work is committed batch by batch: a job that was stopped, however rudely, goes on where
     it was.
-    A changed file or another analysis configuration counts as not analysed.
+    A changed file, another analysis configuration and a file that had vanished count as not analysed.
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 done, but more than stage.max_bad_share of the
     recordings were bad.
@@ -27,6 +28,7 @@ def analyze(run: JobRun, *, separate: bool | None) -> int:
     Examples:
       amper-spark analyze --lake lake --dry-run
       amper-spark analyze --lake lake --corpus home --set stage.max_bad_share=0.2
+      amper-spark analyze --lake lake --retry --set decoder.timeout_s=900
       spark-submit --master spark://host:7077 jobs/analyze.py --lake /shared/lake
     """
     from amper_spark.spark.analyses import analysis_stage, analysis_units
@@ -37,9 +39,10 @@ def analyze(run: JobRun, *, separate: bool | None) -> int:
         corpus=run.corpus,
         separate=separate,
         force=run.force,
+        retry=retry,
         limit=run.limit,
     )
-    return run.run_stage(analysis_stage(run.config), units, skipped=done_before)
+    return run.run_stage(analysis_stage(run.config), units, skipped=done_before, retry=retry)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from amper_spark.analysis import analysis_version
 from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, TRACKS
-from amper_spark.spark.stage import Stage, pending
+from amper_spark.spark.stage import Stage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,6 +29,7 @@ def analysis_units(
     corpus: str | None = None,
     separate: bool | None = None,
     force: bool = False,
+    retry: bool = False,
     limit: int | None = None,
 ) -> tuple[pa.Table, int]:
     """Select the recordings that have no analysis of this version yet.
@@ -42,6 +44,8 @@ def analysis_units(
         Whether vocals are removed first; None leaves it to each track.
     force : bool
         Select also what is done.
+    retry : bool
+        Select also what was quarantined.
     limit : int, optional
         At most so many; the largest come first, as they do in the run.
 
@@ -72,10 +76,9 @@ def analysis_units(
         raise ParameterError("this version does not remove vocals: run analyze with --no-separate")
     version = pa.array([analysis_version(settings)] * tracks.num_rows, pa.string())
     units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version)
-    left = units if force else pending(units, lake.read(ANALYSES.name, columns=ANALYSES.key), ANALYSES.key)
-    done_before = units.num_rows - left.num_rows
-    left = left.sort_by([("size_bytes", "descending"), ("track_id", "ascending")])
-    return left.slice(0, limit), done_before
+    pending = find_pending(lake, ANALYSES.name, units, force=force, retry=retry)
+    largest_first = pending.units.sort_by([("size_bytes", "descending"), ("track_id", "ascending")])
+    return largest_first.slice(0, limit), pending.done_before
 
 
 def analysis_stage(config: Config) -> Stage:

@@ -17,6 +17,7 @@ from amper_spark.errors import AmperSparkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from amper_spark.spark.merging import Merge
     from amper_spark.spark.schemas import Table
     from amper_spark.spark.staging import StagedFile
 
@@ -89,59 +90,65 @@ def create_table(uri: str, table: Table, storage_options: Mapping[str, str]) -> 
     return delta
 
 
-def commit_once(
+def commit_in_turn(
     open_table: Callable[[], DeltaTable],
-    actions: Callable[[DeltaTable], Sequence[AddAction | RemoveAction]],
+    change: Callable[[DeltaTable], Merge],
     *,
     stage: str,
     batch_id: str,
     metadata: Mapping[str, str] | None = None,
-    turn: str | None = None,
-) -> bool:
-    """Commit a batch unless it is committed already, whoever else commits at the same time.
+) -> Merge:
+    """Commit a batch so that each commit of a stage sees what the one before has written.
+
+    The commits of a stage are numbered by an application transaction. Where two take the same number,
+    delta-rs lets one through; the other looks at the table again.
 
     Parameters
     ----------
     open_table : callable
         Gives the table as it is now.
-    actions : callable
-        Gives the files to add and to remove, for the table as it is now. It is called again where another
-        writer has changed what it saw. Files that it wrote for an attempt that failed must be left alone:
-        where a store reports a failure although the commit arrived, they are part of the table.
+    change : callable
+        Gives the files to add and to drop, for the table as it is now. It is called again where another
+        writer was faster. Files that it wrote for an attempt that failed must be left alone: where a store
+        reports a failure although the commit arrived, they are part of the table.
     stage, batch_id : str
-        Name the batch.
+        Name the batch in the history of the table.
     metadata : mapping of str to str, optional
         What else the history shall tell about it.
-    turn : str, optional
-        Commits that name the same turn come one after the other: each sees what the one before has written.
 
     Returns
     -------
-    bool
-        False where the batch is committed already; then nothing is written.
+    Merge
+        What was committed; nothing is written where there is nothing to add.
 
     Raises
     ------
     AmperSparkError
         Other writers that never let this one through.
     """
-    batch = f"{stage}/{batch_id}"
+    cause: CommitFailedError | None = None
     for _ in range(_ATTEMPTS):
-        # The snapshot that says "not yet" is the one that is written on: delta-rs refuses the commit if one
-        # of its application transactions has arrived in between.
         delta = open_table()
-        if delta.transaction_version(batch) is not None:
-            return False
-        transactions = [Transaction(batch, 1)]
-        if turn is not None:
-            transactions.append(Transaction(turn, (delta.transaction_version(turn) or 0) + 1))
-        properties = commit_properties(stage, batch_id=batch_id, metadata=metadata, transactions=transactions)
-        with suppress(CommitFailedError):
+        merged = change(delta)
+        if merged.paths.issubset(data_paths(delta)):
+            return merged  # nothing to add, or it has arrived although the store reported a failure
+        number = (delta.transaction_version(stage) or 0) + 1
+        properties = commit_properties(
+            stage, batch_id=batch_id, metadata=metadata, transactions=[Transaction(stage, number)]
+        )
+        added = [_add_action(file) for file in (*merged.files, *merged.kept)]
+        dropped = [_remove_action(path) for path in merged.dropped]
+        try:
             delta.create_write_transaction(
-                list(actions(delta)), "append", delta.schema(), commit_properties=properties
+                [*added, *dropped], "append", delta.schema(), commit_properties=properties
             )
-            return True
-    raise AmperSparkError(f"{delta.table_uri} is written by too many at once: run it again")
+        except CommitFailedError as error:
+            cause = error
+        else:
+            return merged
+    raise AmperSparkError(
+        f"{delta.table_uri} is written by too many at once: run it again ({cause})"
+    ) from cause
 
 
 def commit_properties(
@@ -168,13 +175,13 @@ def read_commit(entry: Mapping[str, Any]) -> Commit:
     )
 
 
-def add_action(file: StagedFile) -> AddAction:
+def _add_action(file: StagedFile) -> AddAction:
     """Make a staged file part of a table."""
     statistics = json.dumps({"numRecords": file.records})
     return AddAction(file.path, file.size_bytes, {}, _now_ms(), data_change=True, stats=statistics)
 
 
-def remove_action(path: str) -> RemoveAction:
+def _remove_action(path: str) -> RemoveAction:
     """Take a file out of a table; it stays where it is until the table is vacuumed."""
     return RemoveAction(path=path, data_change=True, deletion_timestamp=_now_ms())
 

@@ -7,10 +7,10 @@ most a stray file.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
@@ -18,25 +18,25 @@ from deltalake.exceptions import CommitFailedError
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.commits import (
     Commit,
-    add_action,
-    commit_once,
+    commit_in_turn,
     commit_properties,
     create_table,
     data_paths,
     open_table,
     read_commit,
-    remove_action,
 )
+from amper_spark.spark.merging import Merge, merge, unit_names
+from amper_spark.spark.scanning import matching_rows
 from amper_spark.spark.schemas import TABLES, Table
 from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction, RemoveAction
-    from pyarrow.dataset import Dataset
+    from pyarrow.compute import Expression
+    from pyarrow.dataset import FileSystemDataset
 
 _SCAN_ROWS = 256
 
@@ -83,8 +83,15 @@ class Lake:
         delta = self._open(table)
         return [] if delta is None else [f"{self.table_uri(table)}/{path}" for path in data_paths(delta)]
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a table, or some of its columns, into memory.
+    def file_paths(self, table: str) -> frozenset[str]:
+        """Name the Parquet files that make up a table, relative to its folder."""
+        delta = self._open(table)
+        return frozenset() if delta is None else frozenset(data_paths(delta))
+
+    def read(
+        self, table: str, columns: Sequence[str] | None = None, *, paths: Collection[str] | None = None
+    ) -> pa.Table:
+        """Read a table, or some of its columns or files, into memory.
 
         Returns
         -------
@@ -96,19 +103,22 @@ class Lake:
         if delta is None:
             return schema.empty_table()
         with explained(self.table_uri(table), "read"):
-            return self._dataset(delta, table).to_table(columns=schema.names).cast(schema)
+            return self._dataset(delta, table, paths).to_table(columns=schema.names).cast(schema)
 
-    def scan(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read a table in pieces of a few hundred rows: for tables larger than memory."""
+    def scan(
+        self, table: str, columns: Sequence[str] | None = None, *, where: Expression | None = None
+    ) -> Iterator[pa.Table]:
+        """Read a table, or its rows that match, in pieces of a few hundred: for tables larger than memory."""
         schema = _projected(table, columns)
         delta = self._open(table)
         if delta is None:
             return
-        batches = self._dataset(delta, table).to_batches(
-            columns=schema.names, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
-        )
         with explained(self.table_uri(table), "read"):
-            for batch in batches:
+            dataset = self._dataset(delta, table)
+            rows = dataset if where is None else matching_rows(dataset, where)
+            for batch in rows.to_batches(
+                columns=schema.names, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
+            ):
                 yield pa.Table.from_batches([batch]).cast(schema)
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
@@ -142,85 +152,57 @@ class Lake:
         stage: str,
         batch_id: str,
         metadata: Mapping[str, str] | None = None,
-    ) -> bool:
-        """Add files to a table in one transaction, once for each stage and batch.
+        known: Collection[str] = (),
+        replaces: bool = False,
+    ) -> Merge:
+        """Add files to a table in one transaction, after which no unit is there twice.
+
+        Where the table has a row of the same unit already, a known file's is replaced; one that has
+        arrived since then stands, and the new row is left out. Files that lose rows are rewritten without
+        them, one row group in memory at a time.
 
         Parameters
         ----------
         table : str
         files : sequence of StagedFile
-            May be empty: then the batch is only marked as done.
         stage, batch_id : str
             Name the batch; they can be read back from `history`.
         metadata : mapping of str to str, optional
             What else `history` shall tell about it.
+        known : collection of str
+            `file_paths` when the work was planned, and what was committed by the same run since.
+        replaces : bool
+            Whether units of `files` may be in known files.
 
         Returns
         -------
-        bool
-            False where the batch is committed already; then nothing is written.
+        Merge
+            What was committed; its `files` hold the new rows.
 
         Raises
         ------
         AmperSparkError
             A lake that cannot be written, or other writers that never let this one through.
         """
-        with explained(self.table_uri(table), "written"):
-            return commit_once(
-                lambda: self._open_or_create(table),
-                lambda _: [add_action(file) for file in files],
-                stage=stage,
-                batch_id=batch_id,
-                metadata=metadata,
+
+        def change(delta: DeltaTable) -> Merge:
+            return merge(
+                [path for path in data_paths(delta) if path not in staged],
+                files,
+                known=known,
+                replaces=replaces,
+                units_in=partial(self._units, table),
+                rewrite=partial(self._rewrite, table),
             )
 
-    def replace_files(
-        self,
-        table: str,
-        files: Sequence[StagedFile],
-        *,
-        stage: str,
-        batch_id: str,
-        metadata: Mapping[str, str] | None = None,
-        keys: Sequence[str] | None = None,
-    ) -> bool:
-        """Add files and drop the older rows of the same units, in one transaction.
-
-        Files that hold such rows are rewritten without them, one row group in memory at a time.
-
-        Parameters
-        ----------
-        table, files, stage, batch_id, metadata
-            See `commit`.
-        keys : sequence of str, optional
-            The text columns that name a unit; by default the key of the table.
-
-        Returns
-        -------
-        bool
-            False where the batch is committed already; then nothing is written.
-        """
-        names = list(keys or _known(table).key)
-
-        def swap(delta: DeltaTable) -> list[AddAction | RemoveAction]:
-            staged = [self._units(table, file.path, names) for file in files]
-            units = pa.chunked_array([chunk for column in staged for chunk in column.chunks], pa.string())
-            actions: list[AddAction | RemoveAction] = [add_action(file) for file in files]
-            for path in data_paths(delta):
-                stays = pc.invert(pc.is_in(self._units(table, path, names), value_set=units))
-                if not pc.all(stays).as_py():
-                    kept = self.write_file(table, self._kept_rows(table, path, stays), stem="kept")
-                    actions += [remove_action(path), *([add_action(kept)] if kept else [])]
-            return actions
-
+        staged = {file.path for file in files}
         with explained(self.table_uri(table), "written"):
-            return commit_once(
+            return commit_in_turn(
                 lambda: self._open_or_create(table),
-                swap,
+                change,
                 stage=stage,
                 batch_id=batch_id,
                 metadata=metadata,
-                turn=f"{stage} replaces",
             )
 
     def replace(
@@ -275,7 +257,9 @@ class Lake:
                     "run it again"
                 ) from error
 
-    def _dataset(self, delta: DeltaTable, table: str) -> Dataset:
+    def _dataset(
+        self, delta: DeltaTable, table: str, paths: Collection[str] | None = None
+    ) -> FileSystemDataset:
         """Read a table's files by Arrow's own file system.
 
         deltalake's dataset reads through Python, and a reading thread that is still in there when the
@@ -284,7 +268,8 @@ class Lake:
         import pyarrow.dataset  # not above: tasks that only write save its second of imports
 
         filesystem, root = open_filesystem(self.uri, self.storage_options)
-        files = [f"{root}/tables/{table}/{path}" for path in data_paths(delta)]
+        chosen = data_paths(delta) if paths is None else paths
+        files = [f"{root}/tables/{table}/{path}" for path in chosen]
         fragments = pyarrow.dataset.ParquetFileFormat().make_fragment
         return pyarrow.dataset.FileSystemDataset(
             [fragments(file, filesystem) for file in files],
@@ -299,10 +284,13 @@ class Lake:
     def _open_or_create(self, table: str) -> DeltaTable:
         return self._open(table) or create_table(self.table_uri(table), _known(table), self.storage_options)
 
-    def _units(self, table: str, path: str, names: Sequence[str]) -> pa.ChunkedArray:
+    def _units(self, table: str, path: str) -> pa.ChunkedArray:
         filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
-        rows = pq.read_table(f"{folder}/{path}", columns=list(names), filesystem=filesystem)
-        return pc.binary_join_element_wise(*(rows[name] for name in names), "\x1f")
+        key = _known(table).key
+        return unit_names(pq.read_table(f"{folder}/{path}", columns=list(key), filesystem=filesystem), key)
+
+    def _rewrite(self, table: str, path: str, stays: pa.ChunkedArray) -> StagedFile | None:
+        return self.write_file(table, self._kept_rows(table, path, stays), stem="kept")
 
     def _kept_rows(self, table: str, path: str, stays: pa.ChunkedArray) -> Iterator[pa.Table]:
         filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)

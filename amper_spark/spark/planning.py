@@ -155,17 +155,10 @@ class Batch:
         return sum(part.weight for part in self.bins)
 
 
-def plan_batches(
-    units: pa.Table,
-    *,
-    key: Sequence[str],
-    weight: str,
-    work: Sequence[str],
-    max_records: int,
-    max_weight: float,
-    n_bins: int,
-) -> list[Batch]:
-    """Cut a table of units into batches and bins.
+def cut_units(
+    units: pa.Table, *, key: Sequence[str], weight: str, max_records: int, max_weight: float
+) -> list[pa.Table]:
+    """Cut a table of units into batches, longest units first.
 
     Parameters
     ----------
@@ -174,33 +167,41 @@ def plan_batches(
         The columns that name a unit; neither null nor twice the same.
     weight : str
         The column that says how heavy a unit is.
-    work : sequence of str
-        What is done to the units: part of the name of each batch.
     max_records, max_weight
         See `cut_batches`.
-    n_bins : int > 0
-        Most bins in a batch, see `pack_bins`.
 
     Returns
     -------
-    list of Batch
+    list of pyarrow.Table
     """
-    keys = list(zip(*(units[name].to_pylist() for name in key), strict=True))
-    weights = dict(zip(keys, units[weight].to_pylist(), strict=True))
-    row_of = {unit: row for row, unit in enumerate(keys)}
-    return [
-        _batch(units, row_of, weights, pack_bins({unit: weights[unit] for unit in cut}, n_bins), work)
-        for cut in cut_batches(weights, max_records=max_records, max_weight=max_weight)
-    ]
+    weights = _weights(units, key, weight)
+    row_of = {unit: row for row, unit in enumerate(weights)}
+    cuts = cut_batches(weights, max_records=max_records, max_weight=max_weight)
+    return [units.take([row_of[unit] for unit in cut]) for cut in cuts]
 
 
-def _batch(
-    units: pa.Table,
-    row_of: Mapping[Key, int],
-    weights: Mapping[Key, float],
-    bins: Sequence[Sequence[Key]],
-    work: Sequence[str],
+def deal_batch(
+    units: pa.Table, *, key: Sequence[str], weight: str, work: Sequence[str], n_bins: int
 ) -> Batch:
+    """Deal the units of a batch out to tasks.
+
+    Parameters
+    ----------
+    units : pyarrow.Table
+    key, weight
+        See `cut_units`.
+    work : sequence of str
+        What is done to the units: part of the name of the batch.
+    n_bins : int > 0
+        Most bins, see `pack_bins`.
+
+    Returns
+    -------
+    Batch
+    """
+    weights = _weights(units, key, weight)
+    row_of = {unit: row for row, unit in enumerate(weights)}
+    bins = pack_bins(weights, n_bins)
     ordered = [unit for members in bins for unit in members]
     numbers = [number for number, members in enumerate(bins) for _ in members]
     rows = (
@@ -210,6 +211,11 @@ def _batch(
     )
     sizes = tuple(Bin(len(members), sum(weights[unit] for unit in members)) for members in bins)
     return Batch(_batch_id(work, ordered), rows, sizes)
+
+
+def _weights(units: pa.Table, key: Sequence[str], weight: str) -> dict[tuple[Any, ...], float]:
+    keys = zip(*(units[name].to_pylist() for name in key), strict=True)
+    return dict(zip(keys, units[weight].to_pylist(), strict=True))
 
 
 def _batch_id(work: Sequence[str], keys: Sequence[Any]) -> str:

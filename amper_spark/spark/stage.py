@@ -1,14 +1,15 @@
 """Run a stage: one row a unit of work, one commit a batch, nothing lost or doubled whatever is killed.
 
-Units that the stage's table does not hold yet are cut into batches (`amper_spark.spark.planning`). Each batch
-is a Spark job whose tasks write files that nobody sees (`amper_spark.spark.batch`); then all of them are
-committed at once. What was killed before the commit is not there: the next run finds those units missing and
-cuts the same batches again.
+Units that are pending (`amper_spark.spark.pending`) are cut into batches (`amper_spark.spark.planning`).
+Each batch is a Spark job whose tasks write files that nobody sees (`amper_spark.spark.batch`); then all of
+them are committed at once. What was killed before the commit is not there: the next run finds those units
+missing and cuts the same batches again. Where two runs do the same units, the first commit of each stands.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -16,29 +17,30 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.logs import log_context
 from amper_spark.progress import Progress, format_duration
-from amper_spark.spark.batch import GO_ON, StageInterruptedError, write_batch
+from amper_spark.spark.batch import GO_ON, StageInterruptedError, Written, write_batch
 from amper_spark.spark.estimate import WEIGHT, Estimate, batch_metadata, estimate
-from amper_spark.spark.planning import Bin, plan_batches
-from amper_spark.spark.schemas import TABLES
+from amper_spark.spark.pending import check_units, find_pending
+from amper_spark.spark.planning import Bin, cut_units, deal_batch
+from amper_spark.spark.schemas import QUARANTINED, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from amper_spark import config
-    from amper_spark.spark.batch import Written
     from amper_spark.spark.lake import Lake
+    from amper_spark.spark.merging import Merge
     from amper_spark.spark.planning import Batch
+    from amper_spark.spark.schemas import Table
 
-__all__ = ["Estimate", "Stage", "StageInterruptedError", "StageOutcome", "estimate", "pending", "run_stage"]
+__all__ = ["Estimate", "Stage", "StageInterruptedError", "StageOutcome", "estimate", "run_stage"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,8 +77,6 @@ class StageOutcome:
         Units committed in this run.
     skipped : int
         Units that were there before, or that another run has committed meanwhile.
-    size_bytes : float
-        Size of the units committed.
     audio_s : float
         Duration of the recordings committed, in s; 0 for tables that have none.
     seconds : float
@@ -86,7 +86,6 @@ class StageOutcome:
     done: int = 0
     quarantined: int = 0
     skipped: int = 0
-    size_bytes: float = 0.0
     audio_s: float = 0.0
     seconds: float = 0.0
 
@@ -114,41 +113,6 @@ class StageOutcome:
         return f"{text}, {self.audio_s / self.seconds:,.0f} x real time" if self.audio_s > 0 else text
 
 
-def pending(units: pa.Table, done: pa.Table, key: Sequence[str]) -> pa.Table:
-    """Leave out the units that are done.
-
-    Parameters
-    ----------
-    units : pyarrow.Table
-    done : pyarrow.Table
-        Has the key columns at least.
-    key : sequence of str
-        The columns that name a unit.
-
-    Returns
-    -------
-    pyarrow.Table
-        Rows of `units`, in their order.
-
-    Raises
-    ------
-    ParameterError
-        Units without a key column, with a null in one, or with the same key twice.
-
-    Examples
-    --------
-    >>> units = pa.table({"track_id": ["a", "b", "c"], "size_bytes": [1, 2, 3]})
-    >>> pending(units, pa.table({"track_id": ["b"]}), ["track_id"])["track_id"].to_pylist()
-    ['a', 'c']
-    """
-    _check_units(units, key)
-    names = list(key)
-    keys = units.select(names).cast(pa.schema([done.schema.field(name) for name in names]))
-    rows = keys.append_column("row", pa.array(range(units.num_rows), pa.int64()))
-    left = rows.join(done.select(names), names, join_type="left anti")
-    return units.take(left["row"].sort())
-
-
 def run_stage(
     spark: SparkSession,
     lake: Lake,
@@ -157,6 +121,7 @@ def run_stage(
     *,
     settings: config.Stage,
     force: bool = False,
+    retry: bool = False,
     progress: Progress | None = None,
 ) -> StageOutcome:
     """Do what is left to do of a stage, batch by batch.
@@ -172,6 +137,8 @@ def run_stage(
     settings : amper_spark.config.Stage
     force : bool
         Do all units again, and replace the rows that are there.
+    retry : bool
+        Do again what was quarantined.
     progress : Progress, optional
         Where to show progress; None takes one of its own.
 
@@ -191,32 +158,37 @@ def run_stage(
     """
     began_s = time.monotonic()
     table = TABLES[stage.table]
-    _check_units(units, table.key, weight=WEIGHT)
-    todo = units if force else pending(units, lake.read(table.name, columns=table.key), table.key)
-    cores = spark.sparkContext.defaultParallelism
-    batches = plan_batches(
-        todo,
+    check_units(units, (*table.key, WEIGHT))
+    pending = find_pending(lake, table.name, units, force=force, retry=retry)
+    cuts = cut_units(
+        pending.units,
         key=table.key,
         weight=WEIGHT,
-        # Forced work is always new work; what it is called by another run must not stop it.
-        work=[stage.name, stage.version, *([uuid4().hex] if force else [])],
         max_records=settings.batch_records,
         max_weight=settings.batch_mb * 1e6,
-        n_bins=settings.tasks_per_core * cores,
     )
-    outcome = StageOutcome(skipped=units.num_rows - todo.num_rows)
-    if not batches:
+    outcome = StageOutcome(skipped=pending.done_before)
+    if not cuts:
         return outcome
+    known = set(pending.known_files)
     past = Bin(records=0, weight=0.0)
     showing = Progress(stage.name) if progress is None else nullcontext(progress)
     with showing as shown, _stop_requests() as stop:
-        shown.begin(total=todo.num_rows, total_bytes=sum(batch.weight for batch in batches))
-        for number, batch in enumerate(batches, start=1):
-            label = f"{stage.name} {number}/{len(batches)}"
+        shown.begin(total=pending.units.num_rows, total_bytes=pc.sum(pending.units[WEIGHT]).as_py())
+        for number, cut in enumerate(cuts, start=1):
+            label = f"{stage.name} {number}/{len(cuts)}"
             if stop.is_set():
                 raise StageInterruptedError(f"{stage.name} was stopped before {label}. {GO_ON}")
+            batch_began_s = time.monotonic()
+            cores = spark.sparkContext.defaultParallelism  # only now: on a cluster, executors come and go
+            batch = deal_batch(
+                cut,
+                key=table.key,
+                weight=WEIGHT,
+                work=[stage.name, stage.version],
+                n_bins=max(settings.tasks_per_core * cores, math.ceil(cut.num_rows / settings.task_records)),
+            )
             with log_context(stage=stage.name, batch_id=batch.batch_id):
-                batch_began_s = time.monotonic()
                 written = write_batch(
                     spark,
                     lake,
@@ -228,54 +200,43 @@ def run_stage(
                     stop=stop,
                 )
                 seconds = time.monotonic() - batch_began_s
-                metadata = batch_metadata(stage.version, batch, written, seconds=seconds, cores=cores)
-                committed = _commit(lake, stage, batch, written, metadata, force=force)
-                _LOG.debug("%s: %s", label, "committed" if committed else "committed by another run")
-            outcome = _added(outcome, batch, written) if committed else _passed(outcome, batch)
+                merged = lake.commit(
+                    table.name,
+                    written.files,
+                    stage=stage.name,
+                    batch_id=batch.batch_id,
+                    metadata=batch_metadata(stage.version, batch, written, seconds=seconds, cores=cores),
+                    known=known,
+                    replaces=pending.replaces,
+                )
+            known |= merged.paths
+            if merged.files != written.files:
+                written = _recount(lake, table, merged)
+            outcome = _added(outcome, written, batch)
             past = Bin(past.records + batch.units.num_rows, past.weight + batch.weight)
             _show(shown, outcome, past, 0, 0.0)
     return replace(outcome, seconds=time.monotonic() - began_s)
 
 
-def _check_units(units: pa.Table, key: Sequence[str], *, weight: str | None = None) -> None:
-    for name in (*key, weight) if weight else key:
-        if name not in units.column_names:
-            raise ParameterError(f"units need a column {name!r}, got {', '.join(units.column_names)}")
-        if units[name].null_count:
-            raise ParameterError(f"units must not be null in {name!r}, {units[name].null_count} are")
-    if units.num_rows and units.group_by(list(key)).aggregate([]).num_rows < units.num_rows:
-        raise ParameterError(f"units have the same {', '.join(key)} twice")
+def _recount(lake: Lake, table: Table, merged: Merge) -> Written:
+    """Count what is left of a batch of which another run has committed units meanwhile."""
+    paths = [file.path for file in merged.files]
+    columns = [name for name in ("outcome", "duration_s") if name in table.schema.names]
+    rows = lake.read(table.name, columns, paths=paths)
+    quarantined = pc.sum(pc.equal(rows["outcome"], QUARANTINED)).as_py() if "outcome" in columns else 0
+    audio_s = pc.sum(rows["duration_s"]).as_py() if "duration_s" in columns else 0.0
+    _LOG.warning("another run has done some of the same units meanwhile")
+    return Written(merged.files, quarantined or 0, audio_s or 0.0)
 
 
-def _commit(
-    lake: Lake, stage: Stage, batch: Batch, written: Written, metadata: dict[str, str], *, force: bool
-) -> bool:
-    """Commit a batch; False where another run has done so since this one began."""
-    commit = lake.replace_files if force else lake.commit
-    if commit(stage.table, written.files, stage=stage.name, batch_id=batch.batch_id, metadata=metadata):
-        return True
-    key = TABLES[stage.table].key
-    gone = pending(batch.units, lake.read(stage.table, columns=key), key).num_rows
-    if gone:
-        raise AmperSparkError(
-            f"{gone} units of {stage.name} were done and committed once, and their rows have been removed "
-            f"from the table {stage.table} since: run with --force to do them again"
-        )
-    return False
-
-
-def _added(outcome: StageOutcome, batch: Batch, written: Written) -> StageOutcome:
+def _added(outcome: StageOutcome, written: Written, batch: Batch) -> StageOutcome:
     return replace(
         outcome,
         done=outcome.done + written.records - written.quarantined,
         quarantined=outcome.quarantined + written.quarantined,
-        size_bytes=outcome.size_bytes + batch.weight,
+        skipped=outcome.skipped + batch.units.num_rows - written.records,
         audio_s=outcome.audio_s + written.audio_s,
     )
-
-
-def _passed(outcome: StageOutcome, batch: Batch) -> StageOutcome:
-    return replace(outcome, skipped=outcome.skipped + batch.units.num_rows)
 
 
 def _show(shown: Progress, outcome: StageOutcome, past: Bin, records: int, weight: float) -> None:

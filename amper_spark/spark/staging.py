@@ -211,7 +211,7 @@ def explained(location: str, deed: str) -> Iterator[None]:
     try:
         yield
     except (OSError, DeltaError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AmperSparkError(f"{location} cannot be {deed}: {reason}") from error
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.errors import ParameterError
+from amper_spark.spark.merging import unit_names
 from amper_spark.spark.schemas import ANALYSES, QUARANTINED, TABLES, TRACKS
 
 if TYPE_CHECKING:
@@ -181,11 +182,10 @@ def current_analyses(lake: Lake, track_ids: Sequence[str]) -> dict[str, Row]:
         A row of ``analyses``, nested lists included, by the id of its track; none for what has not been
         analysed.
     """
-    wanted = pa.array(track_ids, pa.string())
+    wanted = pc.field("track_id").isin(pa.array(track_ids, pa.string()))
     found: dict[str, Row] = {}
-    for _, rows in _scan_current(lake, "analyses", ANALYSES.schema.names, None):
-        chosen = rows.filter(pc.is_in(rows["track_id"], value_set=wanted))
-        found |= {row["track_id"]: row for row in chosen.to_pylist()}
+    for _, rows in _scan_current(lake, "analyses", ANALYSES.schema.names, None, wanted):
+        found |= {row["track_id"]: row for row in rows.to_pylist()}
     return found
 
 
@@ -252,13 +252,13 @@ def find_view(name: str) -> View:
 
 
 def _scan_current(
-    lake: Lake, table: str, columns: Sequence[str], corpus: str | None
+    lake: Lake, table: str, columns: Sequence[str], corpus: str | None, where: pc.Expression | None = None
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Read the current rows of a table piece by piece, each with `TRACK_COLUMNS` of its track."""
     current = _current_rows(lake, table, corpus)
-    names = _row_name(current)
-    for rows in lake.scan(table, columns):
-        place = pc.index_in(_row_name(rows), value_set=names)
+    names = unit_names(current, _VERSION_COLUMNS)
+    for rows in lake.scan(table, columns, where=where):
+        place = pc.index_in(unit_names(rows, _VERSION_COLUMNS), value_set=names)
         yield current.select(TRACK_COLUMNS).take(place.drop_null()), rows.filter(pc.is_valid(place))
 
 
@@ -278,10 +278,6 @@ def _current_rows(lake: Lake, table: str, corpus: str | None) -> pa.Table:
         [pa.array([True]), pc.not_equal(identifiers[1:], identifiers[:-1]).combine_chunks()]
     )
     return joined.filter(is_first)
-
-
-def _row_name(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.binary_join_element_wise(*(rows[column] for column in _VERSION_COLUMNS), "\x1f")
 
 
 def _flat(view: View, tracks: pa.Table, rows: pa.Table) -> pa.Table:

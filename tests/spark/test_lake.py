@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.lake import Lake
@@ -74,7 +75,7 @@ def test_what_is_committed_is_read_back(lake):
     rows = analyses("a", "b")
     file = lake.write_file("analyses", rows.to_batches(), stem="batch-1.part-0")
     assert lake.read("analyses").num_rows == 0, "nobody sees a file before the commit"
-    assert lake.commit("analyses", [file], stage="analyze", batch_id="b1")
+    lake.commit("analyses", [file], stage="analyze", batch_id="b1")
     assert lake.read("analyses").equals(rows, check_metadata=True)
     assert pa.concat_tables(lake.scan("analyses")).equals(rows, check_metadata=True)
     assert lake.read("analyses", ["beats", "track_id"]).column_names == ["beats", "track_id"]
@@ -175,25 +176,55 @@ def test_a_file_name_that_readers_would_miss_is_refused(lake, stem):
         lake.write_file("analyses", [analyses("a")], stem=stem)
 
 
-def test_a_batch_is_committed_once(lake):
-    assert lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
+def test_a_unit_that_is_there_already_is_left_out(lake):
+    lake.commit("analyses", [staged(lake, "a", "b")], stage="analyze", batch_id="b1")
     version = lake.version("analyses")
-    assert not lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
-    assert lake.version("analyses") == version
-    assert lake.commit("analyses", [staged(lake, "b")], stage="score", batch_id="b1"), "another stage"
-    assert [unit[0] for unit in units(lake)] == ["a", "b"]
+    again = lake.commit("analyses", [staged(lake, "b", "a", batch="new")], stage="analyze", batch_id="b2")
+    assert again.files == ()
+    assert lake.version("analyses") == version, "nothing to add, nothing to commit"
+    files = [staged(lake, "b", "c", batch="new"), staged(lake, "d", batch="new")]
+    part = lake.commit("analyses", files, stage="analyze", batch_id="b3")
+    assert [file.records for file in part.files] == [1, 1]
+    assert [(unit[0], unit[3]) for unit in units(lake)] == [
+        ("a", "b"),
+        ("b", "b"),
+        ("c", "new"),
+        ("d", "new"),
+    ]
 
 
-def test_a_batch_is_remembered_beyond_checkpoints(lake):
+def test_a_commit_that_arrived_though_the_store_said_no_is_not_repeated(lake, monkeypatch):
     lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
-    DeltaTable(lake.table_uri("analyses")).create_checkpoint()
-    assert not lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
+    known = lake.file_paths("analyses")
+    write = DeltaTable.create_write_transaction
+    calls = []
+
+    def unreliable(self, *arguments, **options):
+        write(self, *arguments, **options)
+        calls.append(1)
+        if len(calls) == 1:
+            raise CommitFailedError("no answer in time")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", unreliable)
+    files = [staged(lake, "a", "b", batch="new")]
+    merged = lake.commit("analyses", files, stage="analyze", batch_id="b2", known=known, replaces=True)
+    assert merged.files == tuple(files)
+    assert len(calls) == 1
+    assert [(unit[0], unit[3]) for unit in units(lake)] == [("a", "new"), ("b", "new")]
 
 
-def test_a_batch_without_files_is_marked_as_done(lake):
-    assert lake.commit("analyses", [], stage="analyze", batch_id="b1")
-    assert not lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
-    assert lake.read("analyses").num_rows == 0
+def test_why_a_commit_never_gets_through_is_told(lake, monkeypatch):
+    def refuse(*_, **__):
+        raise CommitFailedError("the clock of the store is broken")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", refuse)
+    with pytest.raises(AmperSparkError, match="the clock of the store is broken"):
+        lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
+
+
+def test_no_files_are_no_commit(lake):
+    assert lake.commit("analyses", [], stage="analyze", batch_id="b1").files == ()
+    assert lake.history("analyses", limit=1)[0].batch_id is None
 
 
 def test_history_tells_what_each_commit_said(lake):
@@ -212,7 +243,8 @@ def test_forced_files_replace_the_same_units_and_nothing_else(lake):
     lake.commit("analyses", [staged(lake, "d", "e")], stage="analyze", batch_id="b3")
     before = lake.version("analyses")
     files = [staged(lake, "a", "d", batch="new"), staged(lake, "e", "f", batch="new")]
-    assert lake.replace_files("analyses", files, stage="analyze", batch_id="forced")
+    known = lake.file_paths("analyses")
+    lake.commit("analyses", files, stage="analyze", batch_id="forced", known=known, replaces=True)
     assert lake.version("analyses") == before + 1
     assert units(lake) == [
         ("a", "e1", "v1", "new"),
@@ -226,12 +258,6 @@ def test_forced_files_replace_the_same_units_and_nothing_else(lake):
     kept = lake.read("analyses").to_pylist()
     assert {len(row["windows"]) for row in kept} == {2}
     assert lake.history("analyses", limit=1)[0].batch_id == "forced"
-    assert not lake.replace_files("analyses", files, stage="analyze", batch_id="forced")
-
-
-def test_forced_files_may_be_the_first(lake):
-    assert lake.replace_files("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
-    assert len(units(lake)) == 1
 
 
 def test_replacing_rows_is_one_commit(lake):
@@ -267,7 +293,7 @@ def commit_batches(uri, barrier, batches, results):
     barrier.wait(timeout=60)
     for batch in batches:
         file = staged(lake, f"{batch}-x", f"{batch}-y", batch=batch)
-        results.put(lake.commit("analyses", [file], stage="analyze", batch_id=batch))
+        results.put(len(lake.commit("analyses", [file], stage="analyze", batch_id=batch).files))
 
 
 def test_processes_that_commit_at_the_same_time_neither_lose_nor_double_a_batch(lake):
@@ -297,7 +323,7 @@ lake.write_file("analyses", batches(), stem="killed")
 """
     assert subprocess.run([sys.executable, "-c", script]).returncode == -9
     assert [unit[0] for unit in units(lake)] == ["a"]
-    assert lake.commit("analyses", [staged(lake, "b")], stage="analyze", batch_id="b2")
+    lake.commit("analyses", [staged(lake, "b")], stage="analyze", batch_id="b2")
 
 
 def test_a_lake_can_be_sent_to_another_process(lake, monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amper_spark.errors import ParameterError
-from amper_spark.spark.planning import Batch, cut_batches, pack_bins, plan_batches
+from amper_spark.spark.planning import Batch, cut_batches, cut_units, deal_batch, pack_bins
 
 WEIGHTS = st.dictionaries(st.text(max_size=3), st.integers(0, 10**9), max_size=60)
 BINS = st.integers(1, 12)
@@ -100,15 +100,9 @@ def _units(n: int) -> pa.Table:
 
 
 def _plan(units: pa.Table, *, work: tuple[str, ...] = ("analyze", "v1"), n_bins: int = 3) -> list[Batch]:
-    return plan_batches(
-        units,
-        key=("track_id", "etag"),
-        weight="size_bytes",
-        work=work,
-        max_records=10,
-        max_weight=1e9,
-        n_bins=n_bins,
-    )
+    key, weight = ("track_id", "etag"), "size_bytes"
+    cuts = cut_units(units, key=key, weight=weight, max_records=10, max_weight=1e9)
+    return [deal_batch(cut, key=key, weight=weight, work=work, n_bins=n_bins) for cut in cuts]
 
 
 def test_a_plan_keeps_the_columns_of_the_units():

@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from hypothesis import given
-from hypothesis import strategies as st
 from pyspark import TaskContext, cloudpickle
 from pyspark.sql.pandas.types import from_arrow_schema
 from rich.console import Console
@@ -28,13 +27,11 @@ from amper_spark.spark.stage import (
     StageInterruptedError,
     StageOutcome,
     estimate,
-    pending,
     run_stage,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -335,37 +332,101 @@ def test_after_a_failed_commit_the_same_batches_are_cut(spark: SparkSession, tmp
     assert rows_in(troubled) == rows_in(untroubled)
 
 
-def test_a_batch_that_another_run_committed_meanwhile_is_skipped(spark: SparkSession, tmp_path: Path):
-    class ContestedLake(Lake):
-        def commit(self, *arguments: Any, **options: Any) -> bool:
-            assert super().commit(*arguments, **options)
-            return super().commit(*arguments, **options)
+def overlapping(lake: Lake, units: pa.Table) -> Callable[[Unit], Row]:
+    """Work during which another run commits some of the same units, in a batch that it has cut itself."""
 
-    lake = ContestedLake(tmp_path / "lake")
+    def work(unit: Unit) -> Row:
+        if once(marker):
+            rows = [
+                row_of(other, detail="theirs") | {"batch_id": "x", "at": datetime.now(UTC)}
+                for other in others
+            ]
+            file = lake.write_file(
+                "analyses", [pa.RecordBatch.from_pylist(rows, schema=ANALYSES.schema)], stem="x"
+            )
+            assert file is not None
+            lake.commit("analyses", [file], stage="analyze", batch_id="x")
+        return row_of(unit, detail="ours")
+
+    others = units.to_pylist()
+    marker = Path(lake.uri).parent / "overlapped"
+    return work
+
+
+@pytest.mark.parametrize("there", [0, 3])
+@pytest.mark.parametrize("force", [False, True])
+def test_units_that_another_run_commits_meanwhile_stand_once(
+    spark: SparkSession, lake: Lake, there: int, force: bool
+):
+    if there:
+        run_stage(spark, lake, a_stage(), units_of(there), settings=SETTINGS)
     progress = Progress("analyze", console=Console(file=io.StringIO()))
-    outcome = run_stage(spark, lake, a_stage(), units_of(5), settings=SETTINGS, progress=progress)
+    others = units_of(4, start=5)
 
-    assert (outcome.done, outcome.skipped) == (0, 5)
-    assert progress.counts.done == 5
-    assert len(rows_in(lake)) == 5
+    outcome = run_stage(
+        spark,
+        lake,
+        a_stage(overlapping(lake, others)),
+        units_of(12),
+        settings=SETTINGS,
+        force=force,
+        progress=progress,
+    )
+
+    before = 0 if force else there
+    assert (outcome.done, outcome.skipped) == (8 - before, 4 + before)
+    assert outcome.audio_s == 2.0 * outcome.done
+    assert progress.counts.done == 12 - before
+    details = {row["track_id"]: row["detail"] for row in rows_in(lake)}
+    assert len(rows_in(lake)) == len(details) == 12
+    theirs = [track_id for track_id, detail in details.items() if detail == "theirs"]
+    assert theirs == others["track_id"].to_pylist()
 
 
-def test_rows_that_were_removed_are_missed_and_force_brings_them_back(spark: SparkSession, lake: Lake):
+def test_rows_that_were_removed_are_made_again(spark: SparkSession, lake: Lake):
     run_stage(spark, lake, a_stage(), units_of(5), settings=SETTINGS)
     DeltaTable(lake.table_uri("analyses")).delete()
 
-    with pytest.raises(AmperSparkError, match=r"5 units.*--force"):
-        run_stage(spark, lake, a_stage(), units_of(5), settings=SETTINGS)
-    outcome = run_stage(spark, lake, a_stage(), units_of(5), settings=SETTINGS, force=True)
-
-    assert outcome.done == 5
+    assert run_stage(spark, lake, a_stage(), units_of(5), settings=SETTINGS).done == 5
     assert len(rows_in(lake)) == 5
+
+
+def refusing(*reasons: Reason) -> Callable[[Unit], Row]:
+    """Refuse the first units, each for a reason."""
+
+    def work(unit: Unit) -> Row:
+        number = int(unit["track_id"][1:])
+        return row_of(unit, reason=reasons[number]) if number < len(reasons) else row_of(unit)
+
+    return work
+
+
+def test_what_had_vanished_is_looked_for_again_and_the_rest_on_request(spark: SparkSession, lake: Lake):
+    stage = a_stage(refusing(Reason.VANISHED, Reason.TIMED_OUT, Reason.UNREADABLE))
+    assert run_stage(spark, lake, stage, units_of(25), settings=SETTINGS).quarantined == 3
+
+    again = run_stage(spark, lake, a_stage(refusing(Reason.VANISHED)), units_of(25), settings=SETTINGS)
+    assert (again.done, again.quarantined, again.skipped) == (0, 1, 24)
+    found = run_stage(spark, lake, a_stage(), units_of(25), settings=SETTINGS)
+    assert (found.done, found.skipped) == (1, 24)
+    assert [row["reason"] for row in rows_in(lake) if row["reason"]] == ["timed_out", "unreadable"]
+
+    retried = run_stage(
+        spark,
+        lake,
+        a_stage(refusing(Reason.VANISHED, Reason.TIMED_OUT)),
+        units_of(25),
+        settings=SETTINGS,
+        retry=True,
+    )
+    assert (retried.done, retried.quarantined, retried.skipped) == (1, 1, 23)
+    rows = rows_in(lake)
+    assert track_ids(rows) == [f"t{number:04d}" for number in range(25)]
+    assert [row["reason"] for row in rows if row["reason"]] == ["timed_out"]
 
 
 def test_force_replaces_rows(spark: SparkSession, lake: Lake):
     run_stage(spark, lake, a_stage(), units_of(9), settings=SETTINGS)
-    before = batch_ids(lake)
-
     for detail in ("second", "third"):
         stage = a_stage(lambda unit, detail=detail: row_of(unit, detail=detail))
         outcome = run_stage(spark, lake, stage, units_of(7), settings=SETTINGS, force=True)
@@ -374,7 +435,6 @@ def test_force_replaces_rows(spark: SparkSession, lake: Lake):
     rows = rows_in(lake)
     assert track_ids(rows) == [f"t{number:04d}" for number in range(9)]
     assert [row["detail"] for row in rows] == ["third"] * 7 + [None] * 2
-    assert len({*batch_ids(lake)} - {*before}) == 2
 
 
 def test_an_error_in_a_task_is_told_in_a_line(spark: SparkSession, lake: Lake):
@@ -505,32 +565,6 @@ def test_another_stage_says_nothing_about_this_one(spark: SparkSession, lake: La
     other = Stage(name="score", table="analyses", version="v1", transform=a_stage().transform)
 
     assert estimate(lake, other, units_of(1)).seconds is None
-
-
-@given(st.sets(st.integers(0, 50)), st.sets(st.integers(0, 50)))
-def test_pending_is_set_difference_in_order(wanted: set[int], done: set[int]):
-    units = pa.table({"a": [str(n) for n in wanted], "b": ["x"] * len(wanted)})
-    schema = pa.schema({"b": pa.string(), "a": pa.large_string()})
-    table = pa.table({"b": ["x"] * len(done), "a": [str(n) for n in done]}, schema=schema)
-
-    left = pending(units, table, ["a", "b"])["a"].to_pylist()
-
-    assert left == [str(n) for n in wanted if n not in done]
-
-
-@pytest.mark.parametrize(
-    ("units", "message"),
-    [
-        ({"track_id": ["a"], "size_bytes": [1]}, "need a column 'etag'"),
-        ({"track_id": ["a", None], "etag": ["e", "e"]}, "null in 'track_id', 1 are"),
-        ({"track_id": ["a", "a"], "etag": ["e", "e"]}, "the same track_id, etag twice"),
-    ],
-)
-def test_units_that_cannot_be_told_apart_are_refused(units: dict[str, list[Any]], message: str):
-    done = pa.table({"track_id": ["z"], "etag": ["e"]})
-
-    with pytest.raises(ParameterError, match=message):
-        pending(pa.table(units), done, ["track_id", "etag"])
 
 
 def test_forced_units_are_checked_too(spark: SparkSession, lake: Lake):
