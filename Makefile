@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAKE ?= demo/lake
 
-.PHONY: help setup demo test test-slow lint format bench accuracy docs pins clean
+.PHONY: help setup demo test test-slow test-cluster lint format bench accuracy docs pins clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ test: $(READY) ## Run the tests (under 10 minutes, no network)
 	@$(BIN)/pytest
 
 test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test` leaves out
-	@$(BIN)/pytest -m "slow"
+	@$(BIN)/pytest -m slow
+
+test-cluster: $(READY) ## Run the tests that start a Spark cluster of processes on this machine
+	@$(BIN)/pytest -m cluster
 
 lint: $(READY) ## Check style, types and documentation
 	@$(BIN)/ruff check .

@@ -70,6 +70,13 @@ class Decoder(_Section):
     memory_mb: Annotated[int, Field(ge=256)] = 2048
 
 
+class Isolation(_Section):
+    """What an analysis may take on a retry, see `amper_spark.spark.isolation`."""
+
+    timeout_s: Positive = 300.0
+    memory_mb: Annotated[int, Field(ge=256)] = 4096
+
+
 class Stage(_Section):
     """How a stage cuts its work, see `amper_spark.spark.stage`."""
 
@@ -92,6 +99,7 @@ class Config(_Section):
 
     analysis: Analysis = Analysis()
     decoder: Decoder = Decoder()
+    isolation: Isolation = Isolation()
     stage: Stage = Stage()
     logs: Logs = Logs()
     spark: dict[str, str] = Field(default_factory=dict)

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import select
-import signal
 import site
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import numpy as np
 import amper_spark
 from amper_spark import config
 from amper_spark.audio import Samples, Signal
+from amper_spark.child_process import signal_name
 from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _START_TIMEOUT_S = 120.0
 _KILL_TIMEOUT_S = 10.0
 _COPY_BYTES = 64 << 20
 _MESSAGE_BYTES = 500
+_OF_THE_PROCESS = (Reason.DECODER_CRASHED, Reason.OUT_OF_MEMORY)
 _MAX_POLL_MS = 2**31 - 1  # 24 days
 
 
@@ -125,6 +126,15 @@ class Decoder:
         AmperSparkError
             The process cannot be started.
         """
+        try:
+            return self._decode(path)
+        except BadRecordError as error:
+            if error.reason not in _OF_THE_PROCESS:
+                raise
+        # Perhaps the recordings before it have left the process in ruins: another one decides.
+        return self._decode(path)
+
+    def _decode(self, path: str | bytes | os.PathLike[str]) -> Signal:
         name = os.fsencode(Path(os.fsdecode(path)).absolute()).hex()
         child = self._hand_over({"path": name, "limits": self._limits.model_dump()})
         try:
@@ -284,11 +294,7 @@ def _cause_of_death(status: int | None) -> str:
         return "hung up"
     if status >= 0:
         return f"ended with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:  # real-time signals have no names
-        name = f"signal {-status}"
-    return f"died by {name}"
+    return f"died by {signal_name(-status)}"
 
 
 def _memory_file(name: str) -> IO[bytes]:

@@ -16,7 +16,6 @@ answers  ``{"is": "started"}``: from here on, a death is the recording's fault; 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -26,14 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 from amper_spark.audio import decode_blocks
 from amper_spark.audio_file import open_audio
+from amper_spark.child_process import die_with_parent, limit_memory
 from amper_spark.errors import BadRecordError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Answer = dict[str, Any]
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main(samples_fd: int, memory_mb: int, parent_pid: int) -> None:
@@ -49,8 +47,8 @@ def main(samples_fd: int, memory_mb: int, parent_pid: int) -> None:
         The process whose end is also the end of this one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
-    _die_with(parent_pid)
-    _limit_memory(memory_mb)
+    die_with_parent(parent_pid)
+    limit_memory(memory_mb)
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="ascii") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what C libraries print is no answer
         for line in sys.stdin.buffer:
@@ -101,24 +99,6 @@ def _write(fd: int, content: memoryview) -> int:
 
 def _say(answers: Any, answer: Answer) -> None:
     answers.write(json.dumps(answer) + "\n")
-
-
-def _die_with(parent_pid: int) -> None:
-    """Have the kernel end this process, even inside a native call, as soon as its parent has ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it was faster
-        sys.exit()
-
-
-def _limit_memory(memory_mb: int) -> None:
-    """Limit the address space, which macOS does not do, and write no core dumps."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        limit, hard = memory_mb << 20, resource.getrlimit(resource.RLIMIT_AS)[1]
-        if hard != resource.RLIM_INFINITY:
-            limit = min(limit, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ class JobRun:
         int
             Exit status.
         """
+        from amper_spark.spark.executors import check_executors
         from amper_spark.spark.session import spark_session
         from amper_spark.spark.stage import estimate, run_stage
 
@@ -105,6 +106,7 @@ class JobRun:
             self.say(f"{self.name}: nothing new; {skipped:,} done before")
             return DONE
         with spark_session(self.config, app_name=f"amper-spark {self.name}") as spark:
+            check_executors(spark)
             outcome = run_stage(
                 spark,
                 self.lake,

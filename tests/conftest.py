@@ -40,6 +40,9 @@ if "amper_spark.decoder_child" in sys.orig_argv:
         name = os.path.basename(os.fsencode(file))
         while b"hang" in name:
             signal.pause()
+        if b"ruined" in name and not os.path.exists(file + b".seen"):
+            open(file + b".seen", "x").close()
+            os.abort()
         if b"segfault" in name:
             ctypes.string_at(0)
         if b"abort" in name:
@@ -99,8 +102,8 @@ def make_file(tmp_path: Path) -> Callable[[str], Path]:
 def decoder_faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make decoding processes that start from now on fail at files by their names.
 
-    ``hang`` blocks for ever; ``segfault``, ``abort``, ``oom_killed`` die by a signal; ``exit`` ends;
-    ``greedy`` asks for more memory than there is.
+    ``hang`` blocks for ever; ``ruined`` dies at the first attempt; ``segfault``, ``abort``, ``oom_killed``
+    die by a signal; ``exit`` ends; ``greedy`` asks for more memory than there is.
     """
     folder = tmp_path_factory.mktemp("decoder_faults")
     (folder / "sitecustomize.py").write_text(FAULTS)
@@ -119,6 +122,12 @@ def damaged_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (folder / kind).mkdir()
         files[kind] = broken_files.make(kind, folder / kind)
     return files
+
+
+@pytest.fixture(scope="session")
+def good_kinds() -> list[str]:
+    """Kinds of files that every decoder reads."""
+    return list(broken_files.GOOD)
 
 
 @pytest.fixture(scope="session")

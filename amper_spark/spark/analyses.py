@@ -98,7 +98,7 @@ def analysis_stage(config: Config) -> Stage:
 
         from amper_spark.spark.functions import RESULT_COLUMNS, make_analyze_udf
 
-        analyze = make_analyze_udf(config.analysis, config.decoder)
+        analyze = make_analyze_udf(config.analysis, config.decoder, config.isolation)
         # A UDF's struct that is taken apart by name would run once a field.
         described = units.withColumn("result", analyze(F.struct("uri", "etag")))
         return described.select(

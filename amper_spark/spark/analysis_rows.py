@@ -13,14 +13,16 @@ import numpy as np
 
 from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
 from amper_spark.audio import Signal
-from amper_spark.errors import AmperSparkError, BadRecordError, Reason
+from amper_spark.config import Isolation
+from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError, Reason
 from amper_spark.grid import SAMPLE_RATE
-from amper_spark.spark.isolation import run_isolated
+from amper_spark.spark.isolation import analysis_limit_s, run_isolated
 from amper_spark.spark.schemas import DONE, QUARANTINED
 from amper_spark.spark.sources import check_unchanged, local_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -31,27 +33,32 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-SLOWEST_ANALYSIS = 0.1
-"""Seconds that a second of audio may take to analyse on its own: ten times what an idle machine needs."""
-
 
 def analysis_row(
-    uri: str, *, etag: str | None, decoder: Decoder, settings: Analysis, attempt: int = 0
+    uri: str | None,
+    *,
+    etag: str | None,
+    decoder: Decoder,
+    settings: Analysis,
+    isolation: Isolation | None = None,
+    attempt: int = 0,
 ) -> Row:
     """Decode and analyse one recording.
 
     Parameters
     ----------
-    uri : str
-        ``file://`` URI or path.
+    uri : str or None
+        ``file://`` URI or path; without one there is nothing to read.
     etag : str or None
         What the listing saw; a file that has changed since is quarantined as vanished. None takes any.
     decoder : Decoder
         The worker's decoding process.
     settings : amper_spark.config.Analysis
+    isolation : amper_spark.config.Isolation, optional
+        Limits of time and memory on later attempts.
     attempt : int
         0 for a task's first attempt. On later ones a recording may have killed the worker: each is then
-        analysed in a process of its own, within a limit of time.
+        analysed in a process of its own, within these limits.
 
     Returns
     -------
@@ -75,10 +82,11 @@ def analysis_row(
         "beats": [],
     }
     try:
-        check_unchanged(uri, etag)
-        signal = decoder.decode(local_path(uri))
+        path = _readable_path(uri)
+        check_unchanged(path, etag)
+        signal = decoder.decode(path)
         row["duration_s"] = signal.duration_s
-        analysis = _analysed(signal, settings, attempt=attempt, decoder_limit_s=decoder.timeout_s)
+        analysis = _analysed(signal, settings, (isolation or Isolation()) if attempt else None)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:
@@ -89,13 +97,22 @@ def analysis_row(
     return row | analysis_lists(analysis)
 
 
-def _analysed(signal: Signal, settings: Analysis, *, attempt: int, decoder_limit_s: float) -> TrackAnalysis:
-    if attempt == 0:
+def _readable_path(uri: str | None) -> Path:
+    if uri is None:
+        raise BadRecordError(Reason.UNREADABLE, "there is no path")
+    try:
+        return local_path(uri)
+    except ParameterError as error:
+        raise BadRecordError(Reason.UNREADABLE, str(error)) from error
+
+
+def _analysed(signal: Signal, settings: Analysis, isolation: Isolation | None) -> TrackAnalysis:
+    if isolation is None:
         return analyse(signal, settings)
     _warm_up(settings)
-    timeout_s = decoder_limit_s + signal.duration_s * SLOWEST_ANALYSIS
+    timeout_s = analysis_limit_s(isolation, signal.duration_s)
     try:
-        return run_isolated(analyse, signal, settings, timeout_s=timeout_s)
+        return run_isolated(analyse, signal, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb)
     except (AmperSparkError, OSError, MemoryError):
         raise
     except Exception as error:

@@ -17,9 +17,10 @@ from pyspark import TaskContext
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from amper_spark.config import Analysis, Config
+from amper_spark.config import Analysis, Config, Isolation
 from amper_spark.config import Decoder as DecoderSettings
 from amper_spark.decoder import Decoder
+from amper_spark.errors import ParameterError
 from amper_spark.spark.analysis_rows import analysis_row
 from amper_spark.spark.schemas import ANALYSES
 
@@ -41,7 +42,9 @@ RESULT_COLUMNS = (
 
 
 def make_analyze_udf(
-    analysis: Analysis | None = None, decoder: DecoderSettings | None = None
+    analysis: Analysis | None = None,
+    decoder: DecoderSettings | None = None,
+    isolation: Isolation | None = None,
 ) -> Callable[..., Column]:
     """Make an analysis UDF with a configuration of its own.
 
@@ -49,14 +52,15 @@ def make_analyze_udf(
     ----------
     analysis : amper_spark.config.Analysis, optional
     decoder : amper_spark.config.Decoder, optional
+    isolation : amper_spark.config.Isolation, optional
 
     Returns
     -------
     callable
         A pandas UDF: a path or ``file://`` URI in, or a struct with a field ``uri`` and, if a changed file
-        is to be refused, ``etag``; a struct with the fields `RESULT_COLUMNS` out. A bad recording gives
-        ``outcome = 'quarantined'`` with a reason, never an exception. Each Python worker keeps one
-        decoding process for all its recordings.
+        is to be refused, ``etag``; a struct with the fields `RESULT_COLUMNS` out. A bad recording, a null
+        path too, gives ``outcome = 'quarantined'`` with a reason, never an exception. Each Python worker
+        keeps one decoding process for all its recordings.
     """
     analysis = analysis or Config().analysis
     decoder = decoder or Config().decoder
@@ -68,7 +72,9 @@ def make_analyze_udf(
         for batch in batches:
             # One by one: a batch of Spark's own choosing may hold thousands.
             for uri, etag in _recordings(batch):
-                row = analysis_row(uri, etag=etag, decoder=process, settings=analysis, attempt=attempt)
+                row = analysis_row(
+                    uri, etag=etag, decoder=process, settings=analysis, isolation=isolation, attempt=attempt
+                )
                 yield pd.DataFrame([row], columns=list(RESULT_COLUMNS))
 
     # Spark tells an iterator UDF by its annotations, which must be types here, not text.
@@ -82,9 +88,11 @@ def make_analyze_udf(
 _INPUT = Union[pd.Series, pd.DataFrame]  # noqa: UP007 - PySpark does not know the newer form
 
 
-def _recordings(batch: pd.Series | pd.DataFrame) -> Iterator[tuple[str, str | None]]:
+def _recordings(batch: pd.Series | pd.DataFrame) -> Iterator[tuple[str | None, str | None]]:
     if isinstance(batch, pd.Series):
         return ((uri, None) for uri in batch)
+    if "uri" not in batch.columns:
+        raise ParameterError(f"a struct must have a field 'uri', got {', '.join(batch.columns)}")
     etags = batch["etag"] if "etag" in batch.columns else [None] * len(batch)
     return zip(batch["uri"], etags, strict=True)
 

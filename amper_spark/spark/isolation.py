@@ -8,31 +8,33 @@ child, and the one that kills its child is quarantined.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import traceback
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
+from amper_spark.child_process import address_space_mb, die_with_parent, limit_memory, signal_name
 from amper_spark.errors import BadRecordError, ParameterError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import ForkProcess
 
+    from amper_spark import config
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _GRACE_S = 5.0
+_SLOWEST_ANALYSIS = 0.1  # s a second of audio: ten times what an idle machine needs
 
 
-def run_isolated(function: Callable[[*Ts], T], *args: *Ts, timeout_s: float) -> T:
+def run_isolated(
+    function: Callable[[*Ts], T], *args: *Ts, timeout_s: float, memory_mb: int | None = None
+) -> T:
     """Call a function in a forked child and hand back its result.
 
     The child, and whatever it started in its process group, is gone when this returns.
@@ -45,6 +47,8 @@ def run_isolated(function: Callable[[*Ts], T], *args: *Ts, timeout_s: float) -> 
         Its arguments.
     timeout_s : float > 0
         In s.
+    memory_mb : int, optional
+        How much memory the child may take beside what this process has already, in MiB.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def run_isolated(function: Callable[[*Ts], T], *args: *Ts, timeout_s: float) -> 
     with receiver:
         with sender:
             process = context.Process(
-                target=_child, args=(receiver, sender, os.getpid(), timeout_s, function, args)
+                target=_child, args=(receiver, sender, os.getpid(), timeout_s, memory_mb, function, args)
             )
             process.start()
         try:
@@ -88,11 +92,59 @@ def run_isolated(function: Callable[[*Ts], T], *args: *Ts, timeout_s: float) -> 
     return cast("T", result)
 
 
+def analysis_limit_s(settings: config.Isolation, duration_s: float) -> float:
+    """Give how long a recording may be analysed in a process of its own.
+
+    Parameters
+    ----------
+    settings : amper_spark.config.Isolation
+    duration_s : float
+        Of the recording.
+
+    Returns
+    -------
+    float
+        In s.
+    """
+    return settings.timeout_s + _SLOWEST_ANALYSIS * duration_s
+
+
+def record_limit_s(settings: config.Config) -> float:
+    """Give the longest that one recording may keep a worker: decoded twice, then analysed.
+
+    A Python worker that gives no output for longer is killed.
+
+    Parameters
+    ----------
+    settings : amper_spark.config.Config
+
+    Returns
+    -------
+    float
+        In s.
+    """
+    longest_s = settings.analysis.limits.max_duration_s
+    return 2 * settings.decoder.timeout_s + analysis_limit_s(settings.isolation, longest_s)
+
+
 def _child(
-    receiver: Connection, sender: Connection, parent: int, timeout_s: float, function: Any, args: Any
+    receiver: Connection,
+    sender: Connection,
+    parent: int,
+    timeout_s: float,
+    memory_mb: int | None,
+    function: Any,
+    args: Any,
 ) -> None:
     receiver.close()
-    _die_with(parent, timeout_s)
+    # Leave no orphan: a worker that Spark kills cannot end its child.
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s + _GRACE_S)
+    die_with_parent(parent)
+    if memory_mb is not None:
+        limit_memory(address_space_mb() + memory_mb)
     try:
         message = pickle.dumps((function(*args), None, ""))
     except MemoryError as error:
@@ -101,18 +153,6 @@ def _child(
     except Exception as error:  # noqa: BLE001 - it is raised again on the other side
         message = pickle.dumps((None, _portable(error), traceback.format_exc()))
     sender.send_bytes(message)
-
-
-def _die_with(parent: int, timeout_s: float) -> None:
-    """Leave no orphan: a worker that Spark kills cannot end its child."""
-    with contextlib.suppress(OSError):
-        os.setpgid(0, 0)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, timeout_s + _GRACE_S)
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:
@@ -155,8 +195,7 @@ def _post_mortem(exit_code: int, timeout_s: float | None) -> BadRecordError:
         detail = "the analysis was killed (SIGKILL), as the kernel does when memory runs out"
         return BadRecordError(Reason.OUT_OF_MEMORY, detail)
     if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return BadRecordError(Reason.ANALYSIS_CRASHED, f"the analysis died by {name}")
+        return BadRecordError(Reason.ANALYSIS_CRASHED, f"the analysis died by {signal_name(-exit_code)}")
     return BadRecordError(
         Reason.ANALYSIS_CRASHED, f"the analysis left its process with status {exit_code} and no result"
     )

@@ -127,12 +127,12 @@ def local_path(uri: str | Path) -> Path:
     return Path(uri)
 
 
-def check_unchanged(uri: str, etag: str | None) -> None:
+def check_unchanged(uri: str | Path, etag: str | None) -> None:
     """Make sure that a file is still the one that was listed.
 
     Parameters
     ----------
-    uri : str
+    uri : str or Path
         See `local_path`.
     etag : str or None
         What the listing said; None takes any file.

@@ -34,11 +34,11 @@ def command(spark):
 def program():
     """Start a job as a program of its own, by Python or by what is named."""
 
-    def start(*arguments, by=sys.executable):
+    def start(*arguments, by=sys.executable, **environment):
         return subprocess.Popen(
             [str(argument) for argument in (by, *arguments)],
             cwd=ROOT,
-            env=os.environ | {"PYSPARK_PYTHON": sys.executable},
+            env=os.environ | {"PYSPARK_PYTHON": sys.executable} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -94,6 +94,23 @@ def test_limit_and_dry_run(command, lake, corpus, write_music):
     assert "3 done" in command("analyze", "--lake", lake.uri)
 
 
+def test_every_good_format(run, lake, corpus, make_file, good_kinds):
+    kinds = {}
+    for kind in good_kinds:
+        file = make_file(kind)
+        kinds[shutil.move(file, corpus / f"{kind}{file.suffix or '.wav'}").name] = "done"
+    run()
+    assert {"8_bit_8_khz_mono.wav", "24_bit_96_khz_6_channels.wav"} <= set(kinds)
+    assert outcomes(lake) == kinds
+
+
+def test_limits_of_duration_are_the_configurations(run, lake, corpus, write_music):
+    for duration_s in (2, 3, 5):
+        write_music(corpus / f"{duration_s}.wav", duration_s=duration_s)
+    run(status=3, **{"analysis.limits.min_duration_s": 2.5, "analysis.limits.max_duration_s": 4})
+    assert outcomes(lake) == {"2.wav": "too_short", "3.wav": "done", "5.wav": "too_long"}
+
+
 def test_every_kind_of_bad_file(run, lake, corpus, write_music, make_file, refused_reasons):
     write_music(corpus / "good.wav")
     for kind in refused_reasons:
@@ -130,6 +147,11 @@ def test_files_that_vanish_or_change_between_listing_and_analysis(command, lake,
     command("analyze", "--lake", lake.uri, status=3)
     expected = {"good.wav": "done", "vanishes.wav": "vanished", "changes.wav": "vanished"}
     assert outcomes(lake) == expected
+    write_music(corpus / "vanishes.wav")
+    command("catalog", corpus, "--lake", lake.uri)
+    command("analyze", "--lake", lake.uri)
+    rows = lake.read("analyses")["reason"].to_pylist()
+    assert sorted(rows, key=str) == [None] * 3 + ["vanished"] * 2, "of etags that are no longer current"
 
 
 ODD_NAMES = [
@@ -203,6 +225,28 @@ def test_an_unknown_corpus_is_named(command, lake, corpus, write_music):
     output = command("analyze", "--lake", lake.uri, "--corpus", "hmoe", status=1)
     assert "'hmoe'" in output
     assert "home" in output
+    command("analyze", "--lake", lake.uri)
+    output = command(
+        "export", "windows", "--to", corpus / "w.csv", "--lake", lake.uri, "--corpus", "hmoe", status=1
+    )
+    assert "'hmoe'" in output
+    assert "known: home" in output
+    command("export", "windows", "--to", corpus / "w.csv", "--lake", lake.uri, "--corpus", "home")
+    assert len((corpus / "w.csv").read_text().splitlines()) == 2
+
+
+def test_a_second_folder_of_the_same_name_is_refused(command, lake, corpus, write_music, tmp_path):
+    write_music(corpus / "one.wav")
+    command("catalog", corpus, "--lake", lake.uri)
+    second = tmp_path / "second" / corpus.name
+    second.mkdir(parents=True)
+    write_music(second / "two.wav")
+    output = command("catalog", second, "--lake", lake.uri, status=1)
+    assert str(second) in output
+    assert "--corpus NAME" in output
+    assert "--force" in output
+    assert "1 new" in command("catalog", second, "--lake", lake.uri, "--corpus", "second")
+    assert "1 new, 1 deleted" in command("catalog", second, "--lake", lake.uri, "--force")
 
 
 def test_removing_vocals_is_refused_before_any_work(command, lake, corpus, write_music):

@@ -52,6 +52,18 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_record_only(command, program,
     }
 
 
+@pytest.mark.usefixtures("decoder_faults")
+def test_what_was_quarantined_is_tried_again_on_request(command, program, lake, corpus, write_music):
+    write_music(corpus / "hang.wav")
+    command("catalog", corpus, "--lake", lake.uri)
+    job = program("jobs/analyze.py", "--lake", lake.uri, "--set", "decoder.timeout_s=2")
+    finish(job, status=3)
+    assert "nothing new" in command("analyze", "--lake", lake.uri)
+    job = program("jobs/analyze.py", "--lake", lake.uri, "--set", "decoder.timeout_s=3", "--retry")
+    assert "0 done, 1 quarantined" in finish(job, status=3)
+    assert lake.read("analyses")["detail"].to_pylist() == ["not decoded within 3 s"]
+
+
 def test_a_lake_that_cannot_be_written(command, program, tmp_path, corpus, write_music):
     write_music(corpus / "one.wav")
     in_the_way = tmp_path / "file"
@@ -61,10 +73,14 @@ def test_a_lake_that_cannot_be_written(command, program, tmp_path, corpus, write
     assert "Traceback" not in output
 
 
-def python_workers(driver):
+def python_workers(job):
     """The processes below a driver in which PySpark runs Python code, without the daemons that fork them."""
-    daemons = [p for p in driver.children(recursive=True) if "pyspark.daemon" in " ".join(p.cmdline())]
-    return [worker for worker in daemons if worker.parent() in daemons]
+    try:
+        family = psutil.Process(job.pid).children(recursive=True)
+        daemons = [process for process in family if "pyspark.daemon" in " ".join(process.cmdline())]
+        return [worker for worker in daemons if worker.parent() in daemons]
+    except psutil.NoSuchProcess:  # one of them, or the driver itself, has just ended
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -101,22 +117,43 @@ def start(program, lake):
     return program("jobs/analyze.py", "--lake", lake.uri, "--set", "stage.batch_records=20")
 
 
+def commits(lake):
+    """How many batches are committed: the first version of a table is its creation."""
+    return max(0, len(list(Path(lake.table_uri("analyses"), "_delta_log").glob("*.json"))) - 1)
+
+
+def staged_files(lake):
+    return len(list(Path(lake.table_uri("analyses")).glob("*.parquet")))
+
+
+def wait_for(job, condition):
+    """Wait until something is true, or the job has ended."""
+    while not condition():
+        try:
+            job.wait(timeout=0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_sigkill_of_the_driver(program, other_lake, undisturbed, comparable, seed):
+    chance = random.Random(seed)
+    n_commits, n_files = chance.randint(0, 5), chance.randint(0, 8)
     job = start(program, other_lake)
-    family = []
-    try:
-        job.wait(timeout=random.Random(seed).uniform(8, 40))
-    except subprocess.TimeoutExpired:
-        family = psutil.Process(job.pid).children(recursive=True)
-        job.kill()
+    wait_for(job, lambda: commits(other_lake) >= n_commits)
+    before = staged_files(other_lake)
+    wait_for(job, lambda: staged_files(other_lake) >= before + n_files or commits(other_lake) > n_commits)
+    family = psutil.Process(job.pid).children(recursive=True)
+    job.kill()
     job.communicate()
     _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive, "a killed driver leaves no process behind"
-    again = start(program, other_lake)
-    again.communicate()
-    assert again.returncode in (0, 3)
+    rows_before = len(comparable(other_lake))
+    assert 20 * n_commits <= rows_before < 120
+    assert rows_before % 20 == 0
+    finish(start(program, other_lake), status=3)
     assert len(undisturbed) == 120
     assert comparable(other_lake) == undisturbed
 
@@ -125,15 +162,15 @@ def test_sigkill_of_the_driver(program, other_lake, undisturbed, comparable, see
 def test_sigkill_of_python_workers(program, other_lake, undisturbed, comparable):
     job = start(program, other_lake)
     killed = 0
-    while job.poll() is None and killed < 5:
-        try:
-            job.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            for worker in python_workers(psutil.Process(job.pid))[:1]:
-                worker.kill()
-                killed += 1
+    # One in each batch of the first five: the fourth death of the same task would end the job.
+    for n_commits in range(5):
+        wait_for(job, lambda n=n_commits: commits(other_lake) >= n and python_workers(job))
+        workers = python_workers(job)
+        if workers and commits(other_lake) == n_commits:
+            workers[0].kill()
+            killed += 1
     finish(job, status=3)
-    assert killed
+    assert killed >= 3
     assert len(undisturbed) == 120
     assert comparable(other_lake) == undisturbed
 

@@ -33,9 +33,11 @@ def test_it_is_another_process():
     assert run_isolated(os.getpid, timeout_s=LONG_S) != os.getpid()
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE])
-def test_death_by_a_signal_is_named(number):
-    with pytest.raises(BadRecordError, match=number.name) as caught:
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT"), (40, "signal 40")]
+)
+def test_death_by_a_signal_is_named(number, name):
+    with pytest.raises(BadRecordError, match=name) as caught:
         run_isolated(_die_by, number, timeout_s=LONG_S)
 
     assert caught.value.reason is Reason.ANALYSIS_CRASHED
@@ -51,6 +53,15 @@ def test_the_out_of_memory_killer_means_out_of_memory():
 def test_memory_error_means_out_of_memory():
     with pytest.raises(BadRecordError) as caught:
         run_isolated(lambda: bytearray(1 << 60), timeout_s=LONG_S)
+
+    assert caught.value.reason is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit address spaces")
+def test_memory_is_limited_beside_what_the_process_has():
+    assert run_isolated(len, bytes(100 << 20), timeout_s=LONG_S, memory_mb=64) == 100 << 20
+    with pytest.raises(BadRecordError) as caught:
+        run_isolated(bytearray, 256 << 20, timeout_s=LONG_S, memory_mb=64)
 
     assert caught.value.reason is Reason.OUT_OF_MEMORY
 
