@@ -66,19 +66,19 @@ def estimate(lake: Lake, stage: Stage, units: pa.Table, cores: int | None = None
     units : pyarrow.Table
         What is left to do.
     cores : int, optional
-        Cores to do it on; None takes those of this machine.
+        Cores to do it on; None takes as many as the last batch had, or this machine's.
 
     Returns
     -------
     Estimate
     """
-    cores = cores or os.cpu_count() or 1
     size_bytes = float(pc.sum(units[WEIGHT]).as_py() or 0)
     past = [
         commit.metadata
         for commit in lake.history(stage.table, limit=_COMMITS)
         if commit.stage == stage.name and "seconds" in commit.metadata
     ]
+    cores = cores or (int(past[0]["cores"]) if past else os.cpu_count()) or 1
     core_seconds = sum(float(batch["seconds"]) * int(batch["cores"]) for batch in past)
     past_bytes = sum(float(batch["size_bytes"]) for batch in past)
     seconds = size_bytes * core_seconds / past_bytes / cores if past_bytes > 0 else None

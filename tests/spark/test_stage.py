@@ -555,6 +555,7 @@ def test_estimates_come_from_batches_before(spark: SparkSession, lake: Lake):
     seconds = estimate(lake, stage, units_of(10), cores=2).seconds
     assert seconds is not None
     assert estimate(lake, stage, units_of(10), cores=4).seconds == pytest.approx(seconds / 2)
+    assert estimate(lake, stage, units_of(10)).cores == 2, "as the last batch, whatever this machine has"
     assert estimate(lake, stage, units_of(0), cores=2).seconds == 0
     (commit,) = [commit for commit in lake.history("analyses") if commit.batch_id]
     assert seconds == pytest.approx(float(commit.metadata["seconds"]), abs=0.01)
