@@ -94,7 +94,8 @@ def show(
     type=click.Path(dir_okay=False, path_type=Path),
     help="The suffix says the format: .parquet, .csv or .jsonl.",
 )
-def export(view: str, lake: str, file: Path) -> None:
+@click.option("--corpus", metavar="NAME", help="Only the recordings of this corpus.")
+def export(*, view: str, lake: str, file: Path, corpus: str | None) -> None:
     r"""Write VIEW as one flat file.
 
     VIEW is one of windows, segments, beats, quarantine, or the name of a table. docs/tables.md describes
@@ -103,11 +104,11 @@ def export(view: str, lake: str, file: Path) -> None:
     \b
     Examples:
       amper-spark export segments --to segments.csv
-      amper-spark export windows --to windows.parquet
+      amper-spark export windows --to windows.parquet --corpus home
     """
     with errors_in_one_line():
         from amper_spark.spark.export import export as export_view
         from amper_spark.spark.lake import Lake
 
-        rows = export_view(Lake(lake), view, file)
+        rows = export_view(Lake(lake), view, file, corpus=corpus)
         click.echo(f"{file}: {rows:,} rows")

@@ -33,9 +33,6 @@ DECIBEL_FLOOR = 1e-10
 MEL_BANDS = 128
 """Bands of the mel spectrum behind MFCC, onset strength and the percussive ratio."""
 
-LOGMEL_BANDS = 64
-"""Bands of `logmel`, the spectrum that models fit their principal components on."""
-
 CONSTANT_Q_BINS_PER_OCTAVE = 36
 CONSTANT_Q_OCTAVES = 7
 CONSTANT_Q_LOWEST_HZ = 440.0 * 2.0 ** (-45 / 12)
@@ -137,8 +134,10 @@ def decibels(power: npt.NDArray[Any]) -> npt.NDArray[Any]:
     >>> decibels(np.array([1.0, 0.01, 0.0]))
     array([   0.,  -20., -100.])
     """
-    floored = np.maximum(power, power.dtype.type(DECIBEL_FLOOR))
-    return np.log10(floored) * power.dtype.type(10.0)
+    level = np.asarray(np.maximum(power, power.dtype.type(DECIBEL_FLOOR)))
+    np.log10(level, out=level)  # in place: one copy of a whole recording is enough
+    level *= power.dtype.type(10.0)
+    return level
 
 
 @cache
@@ -278,6 +277,8 @@ def _constant_q_kernel() -> scipy.sparse.csr_array:
     half_width_hz = np.maximum(
         centre_hz * (2.0 ** (1 / CONSTANT_Q_BINS_PER_OCTAVE) - 1), 0.75 * fourier_hz[1]
     )
-    distance = np.abs(fourier_hz[np.newaxis, :] - centre_hz[:, np.newaxis]) / half_width_hz[:, np.newaxis]
-    triangles = np.clip(1.0 - distance, 0.0, None) / centre_hz[:, np.newaxis]
-    return scipy.sparse.csr_array(triangles.astype(np.float32))
+    triangles = np.empty((bins.size, fourier_hz.size), dtype=np.float32)
+    # Row by row: whole matrices of doubles would take 50 MB, which the process then keeps.
+    for row, centre, half_width in zip(triangles, centre_hz, half_width_hz, strict=True):
+        row[:] = np.clip(1.0 - np.abs(fourier_hz - centre) / half_width, 0.0, None) / centre
+    return scipy.sparse.csr_array(triangles)

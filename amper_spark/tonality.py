@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.errors import ParameterError
+from amper_spark.features.registry import PITCH_CLASSES
 from amper_spark.grid import STRIDE_LENGTH, WINDOW_LENGTH
 from amper_spark.spectra import (
     CONSTANT_Q_BINS_PER_OCTAVE,
@@ -16,9 +17,6 @@ from amper_spark.spectra import (
     CONSTANT_Q_HOP_LENGTH,
     CONSTANT_Q_OCTAVES,
 )
-
-PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-"""Names of the pitch classes 0 to 11."""
 
 MAJOR_PROFILE: npt.NDArray[np.float64] = np.array(
     [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081]
@@ -28,6 +26,7 @@ MINOR_PROFILE: npt.NDArray[np.float64] = np.array(
 )
 """How often each degree occurs in major and minor pieces, from the tonic upwards."""
 
+_CLASSES = len(PITCH_CLASSES)
 _FRAMES_A_WINDOW = (WINDOW_LENGTH - CONSTANT_Q_FRAME_LENGTH) // CONSTANT_Q_HOP_LENGTH + 1
 _FRAMES_A_STRIDE = STRIDE_LENGTH // CONSTANT_Q_HOP_LENGTH
 
@@ -79,7 +78,9 @@ def chroma_frames(*, constant_q_power: npt.NDArray[np.floating]) -> npt.NDArray[
         )
     magnitude = np.sqrt(constant_q_power.astype(np.float64))
     octaves = magnitude.reshape(CONSTANT_Q_OCTAVES, CONSTANT_Q_BINS_PER_OCTAVE, -1).sum(axis=0)
-    chroma = np.roll(octaves, 1, axis=0).reshape(12, CONSTANT_Q_BINS_PER_OCTAVE // 12, -1).sum(axis=1)
+    chroma = (
+        np.roll(octaves, 1, axis=0).reshape(_CLASSES, CONSTANT_Q_BINS_PER_OCTAVE // _CLASSES, -1).sum(axis=1)
+    )
     peak = chroma.max(axis=0)
     return chroma / np.where(peak > 0, peak, 1.0)
 
@@ -126,9 +127,9 @@ def chroma_entropy(*, chroma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64
     array([1., 0.])
     """
     total = chroma.sum(axis=-1, keepdims=True)
-    share = np.where(total > 0, chroma / np.where(total > 0, total, 1.0), 1 / 12)
+    share = np.where(total > 0, chroma / np.where(total > 0, total, 1.0), 1 / _CLASSES)
     terms = share * np.log(np.where(share > 0, share, 1.0))
-    return np.clip(-terms.sum(axis=-1) / np.log(12), 0.0, 1.0)
+    return np.clip(-terms.sum(axis=-1) / np.log(_CLASSES), 0.0, 1.0)
 
 
 def estimate_tonic(*, chroma: npt.NDArray[np.float64]) -> Tonic:
@@ -158,8 +159,8 @@ def estimate_tonic(*, chroma: npt.NDArray[np.float64]) -> Tonic:
     >>> int(estimate_tonic(chroma=c_major_chord).tonic)
     0
     """
-    if chroma.shape[-1] != 12:
-        raise ParameterError(f"expected chroma of shape (..., 12), got {chroma.shape}")
+    if chroma.shape[-1] != _CLASSES:
+        raise ParameterError(f"expected chroma of shape (..., {_CLASSES}), got {chroma.shape}")
     centred = chroma - chroma.mean(axis=-1, keepdims=True)
     norm = np.sqrt((centred**2).sum(axis=-1, keepdims=True))
     # Rounding leaves about 1e-16 of a flat chroma; a real one varies by more than 1e-6.
@@ -178,4 +179,4 @@ def _profiles() -> npt.NDArray[np.float64]:
     modes = np.stack([MAJOR_PROFILE, MINOR_PROFILE])
     centred = modes - modes.mean(axis=-1, keepdims=True)
     unit = centred / np.linalg.norm(centred, axis=-1, keepdims=True)
-    return np.stack([np.roll(unit, tonic, axis=-1) for tonic in range(12)], axis=1)
+    return np.stack([np.roll(unit, tonic, axis=-1) for tonic in range(_CLASSES)], axis=1)

@@ -20,8 +20,8 @@ def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
 
     Keeps every file with an audio suffix, however broken: the analysis says what is wrong with it. Run it
     again whenever files may have been added, changed or removed: only what is new or changed is analysed
-    later. --corpus names the corpus (default: the name of ROOT); --force accepts a ROOT that has become
-    empty.
+    later. --corpus names the corpus (default: the name of ROOT): two folders of the same name need two names.
+    --force accepts a ROOT that has moved or has become empty.
 
     \b
     Examples:
@@ -37,6 +37,7 @@ def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
         manifest=manifest,
         limit=run.limit,
         allow_empty=run.force,
+        allow_moved=run.force,
         dry_run=run.dry_run,
     )
     run.say(f"catalog: {summary}")

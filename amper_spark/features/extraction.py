@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.features.registry import LOGMEL_BANDS
 from amper_spark.features.spectral import (
     mel_cepstrum,
     spectral_bandwidth,
@@ -18,7 +19,7 @@ from amper_spark.features.spectral import (
 )
 from amper_spark.features.temporal import root_mean_square, zero_crossing_rate
 from amper_spark.grid import frame_count
-from amper_spark.spectra import LOGMEL_BANDS, MEL_BANDS, PowerBlock, decibels, mel_power, power_blocks
+from amper_spark.spectra import MEL_BANDS, PowerBlock, decibels, mel_power, power_blocks
 
 MEL_COEFFICIENTS = 13
 """MFCC 0 to 12: windows keep 1 to 3, the formal segmentation uses all."""

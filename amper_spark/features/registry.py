@@ -1,4 +1,4 @@
-"""The 21 features of a window: names, order, units, ranges and definitions, said once.
+"""The 21 features of a window, and what its vectors hold: names, order, units, ranges, said once.
 
 Tables, documentation and models take the names and their order from here.
 """
@@ -33,6 +33,12 @@ class Feature:
     definition: str
     stored: bool = True
 
+
+LOGMEL_BANDS = 64
+"""Bands of `logmel`, the spectrum that models fit their principal components on."""
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+"""Names of the pitch classes 0 to 11: the entries of `chroma`, the values of the tonic."""
 
 _NYQUIST_HZ = 11_025.0
 

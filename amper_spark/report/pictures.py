@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.errors import MissingExtraError
+from amper_spark.features.registry import PITCH_CLASSES
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.report.palette import section_colour
 from amper_spark.report.tables import clock
-from amper_spark.tonality import PITCH_CLASSES
+from amper_spark.report.tempo_curve import tempo_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,20 +141,23 @@ def _draw_form(axes: Axes, track: TrackReport, envelope: Envelope | None) -> Non
 
 
 def _level(track: TrackReport) -> tuple[npt.NDArray[np.float64], ...]:
-    centre_s = (track.windows["start_s"] + track.windows["end_s"]) / 2
     rms = track.windows["rms"]
-    return centre_s, -rms, rms
+    return _centres(track), -rms, rms
+
+
+def _centres(track: TrackReport) -> npt.NDArray[np.float64]:
+    return (track.windows["start_s"] + track.windows["end_s"]) / 2
 
 
 def _draw_chroma(axes: Axes, track: TrackReport) -> None:
-    start_s = track.windows["start_s"]
-    # A window is drawn about its centre, one stride wide.
-    left_s = start_s + (track.windows["end_s"] - start_s) / 2 - 1
-    edges_s = np.append(left_s, left_s[-1] + 2)
-    axes.pcolormesh(edges_s, np.arange(13) - 0.5, track.windows["chroma"].T, cmap="magma", rasterized=True)
+    centre_s = _centres(track)
+    # A window is drawn about its centre, the first and the last as far as they reach.
+    edges_s = np.concatenate([[0.0], (centre_s[:-1] + centre_s[1:]) / 2, [track.duration_s or 0.0]])
+    pitches = np.arange(len(PITCH_CLASSES) + 1) - 0.5
+    axes.pcolormesh(edges_s, pitches, track.windows["chroma"].T, cmap="magma", rasterized=True)
     pitched = track.windows["tonic_strength"] > 0
     axes.plot(
-        (left_s + 1)[pitched],
+        centre_s[pitched],
         track.windows["tonic"][pitched],
         linestyle="none",
         marker="s",
@@ -162,33 +166,49 @@ def _draw_chroma(axes: Axes, track: TrackReport) -> None:
         markeredgecolor="white",
         label="tonic",
     )
-    axes.set_yticks(range(12), PITCH_CLASSES)
+    axes.set_yticks(range(len(PITCH_CLASSES)), PITCH_CLASSES)
     axes.set_ylabel("chroma")
     axes.legend(loc="upper right", fontsize=8, facecolor="black", labelcolor="white")
 
 
 def _draw_tempo(axes: Axes, track: TrackReport) -> None:
-    centre_s = (track.windows["start_s"] + track.windows["end_s"]) / 2
-    axes.plot(
-        centre_s, track.windows["tempo_alternative"], ".", color="silver", markersize=3, label="runner-up"
-    )
-    axes.plot(centre_s, track.windows["tempo"], ".", color="black", markersize=5, label="tempo")
     for segment in track.segments:
+        colour = section_colour(segment.section)
+        axes.axvspan(segment.start_s, segment.end_s, color=colour, alpha=0.15, linewidth=0)
         axes.axvline(segment.start_s, color="black", linewidth=0.4)
-        axes.hlines(
-            segment.tempo_bpm,
-            segment.start_s,
-            segment.end_s,
-            color=section_colour(segment.section),
-            linewidth=4,
-            alpha=0.6,
+    time_s, curve_bpm = tempo_curve(beats_s=track.beats_s)
+    windows_bpm = track.windows["tempo"]
+    known = np.isfinite(curve_bpm)
+    low_bpm, high_bpm = _tempo_limits(curve_bpm[known] if known.any() else windows_bpm)
+    for marker, chosen in {
+        "o": (low_bpm <= windows_bpm) & (windows_bpm <= high_bpm),
+        "v": windows_bpm < low_bpm,
+        "^": windows_bpm > high_bpm,
+    }.items():
+        axes.plot(
+            _centres(track)[chosen],
+            windows_bpm[chosen].clip(low_bpm, high_bpm),
+            linestyle="none",
+            marker=marker,
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor="dimgray",
+            markeredgewidth=0.8,
+            label="windows of 10 s (▲▼ beyond)" if marker == "o" else None,
         )
-    axes.set_yscale("log", base=2)
-    axes.set_ylim(40, 320)
-    axes.set_yticks([50, 75, 100, 150, 200, 300], ["50", "75", "100", "150", "200", "300"])
-    axes.minorticks_off()
+    axes.plot(time_s, curve_bpm, color="black", linewidth=1.6, label="beats, smoothed over bars")
+    margin_bpm = 0.06 * (high_bpm - low_bpm)
+    axes.set_ylim(low_bpm - margin_bpm, high_bpm + 5 * margin_bpm)
+    axes.grid(axis="y", color="black", alpha=0.12, linewidth=0.6)
+    axes.locator_params(axis="y", nbins=6, integer=True)
     axes.set_ylabel("tempo (BPM)")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
+
+
+def _tempo_limits(tempo_bpm: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Show a steady tempo as the flat line that it is, and windows an octave off at the edge."""
+    middle_bpm = np.median(tempo_bpm)
+    return min(tempo_bpm.min(), 0.85 * middle_bpm), max(tempo_bpm.max(), 1.15 * middle_bpm)
 
 
 def _time_axis(axes: Axes, duration_s: float) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 
-from amper_spark.audio import decode
+from amper_spark.decoder import Decoder
 from amper_spark.errors import AmperSparkError, BadRecordError
 from amper_spark.report.pictures import overview_picture, track_picture, waveform_envelope
 from amper_spark.report.tables import segments_table, tracks_table
 from amper_spark.report.track import track_report
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.sources import local_path
+from amper_spark.spark.sources import check_unchanged, local_path
 from amper_spark.spark.views import current_analyses
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 MOST_TRACKS = 200
 """More than a terminal shows and a person reads."""
 
-Row = dict[str, Any]
+_KEYS_NAMED = 3
+_TRACK_COLUMNS = ("track_id", "key", "uri", "etag", "deleted_at")
 
 
 def show_tracks(
@@ -67,13 +69,8 @@ def show_tracks(
     if left_out:
         console.print(f"... and {left_out:,} more: name some, or `amper-spark export segments --to FILE`")
     analysed = [track for track in tracks if track.outcome == "done"]
-    if pictures is not None:
-        for track in analysed:
-            console.print(f"picture: {_draw_track(track, pictures)}", highlight=False, soft_wrap=True)
-    if overview is not None and analysed:
-        overview.parent.mkdir(parents=True, exist_ok=True)
-        overview_picture(analysed, [_envelope(track) for track in analysed]).savefig(overview)
-        console.print(f"picture: {overview}", highlight=False, soft_wrap=True)
+    if pictures is not None or (overview is not None and analysed):
+        _draw(analysed, pictures, overview, console)
 
 
 def find_tracks(lake: Lake, names: Sequence[str]) -> tuple[list[TrackReport], int]:
@@ -96,40 +93,82 @@ def find_tracks(lake: Lake, names: Sequence[str]) -> tuple[list[TrackReport], in
     AmperSparkError
         If a name fits no track, or nothing has been analysed.
     """
-    tracks = [row for row in lake.read("tracks").to_pylist() if row["deleted_at"] is None]
-    chosen: dict[str, Row] = {}
-    for name in names or [""]:
-        exact = [row for row in tracks if name in (row["track_id"], row["key"])]
-        found = exact or [row for row in tracks if name in row["key"]]
-        if name and not found:
-            raise AmperSparkError(f"no track is called {name!r}: `amper-spark show` lists them")
-        chosen |= {row["track_id"]: row for row in found}
-    analysed = set(lake.read("analyses", ["track_id"])["track_id"].to_pylist())
-    shown = sorted((row for row in chosen.values() if row["track_id"] in analysed), key=itemgetter("key"))
-    analyses = current_analyses(lake, [row["track_id"] for row in shown[:MOST_TRACKS]])
-    reports = [
-        track_report(row, analyses[row["track_id"]])
-        for row in shown[:MOST_TRACKS]
-        if row["track_id"] in analyses
-    ]
-    if not reports:
+    tracks = lake.read("tracks", _TRACK_COLUMNS)
+    named = _named(tracks.filter(pc.is_null(tracks["deleted_at"])), names)
+    analysed = lake.read("analyses", ["track_id", "etag"])
+    shown = named.join(analysed, ["track_id", "etag"], join_type="left semi").sort_by("key")
+    if shown.num_rows == 0:
+        if names:
+            raise AmperSparkError(
+                f"not analysed as it is now: {_some(named['key'])}; run `amper-spark analyze`"
+            )
         raise AmperSparkError(
             f"nothing analysed in {lake.uri}: run `amper-spark catalog MUSIC` and `amper-spark analyze`"
         )
-    return reports, max(0, len(shown) - MOST_TRACKS)
+    rows = shown.slice(0, MOST_TRACKS).to_pylist()
+    analyses = current_analyses(lake, [row["track_id"] for row in rows])
+    reports = [track_report(row, analyses[row["track_id"]]) for row in rows if row["track_id"] in analyses]
+    return reports, shown.num_rows - len(rows)
 
 
-def _draw_track(track: TrackReport, folder: Path) -> Path:
+def _named(tracks: pa.Table, names: Sequence[str]) -> pa.Table:
+    if not names:
+        return tracks
+    chosen = pa.array([False] * tracks.num_rows)
+    for name in names:
+        found = pc.or_(pc.equal(tracks["track_id"], name), pc.equal(tracks["key"], name))
+        if not pc.any(found).as_py():
+            found = pc.match_substring(tracks["key"], name)
+        if not pc.any(found).as_py():
+            raise AmperSparkError(f"no track is called {name!r}: `amper-spark show` lists them")
+        chosen = pc.or_(chosen, found)
+    return tracks.filter(chosen)
+
+
+def _some(keys: pa.ChunkedArray) -> str:
+    left = len(keys) - _KEYS_NAMED
+    return ", ".join(keys[:_KEYS_NAMED].to_pylist()) + (f" and {left:,} more" if left > 0 else "")
+
+
+def _draw(
+    tracks: Sequence[TrackReport], pictures: Path | None, overview: Path | None, console: Console
+) -> None:
+    envelopes: list[Envelope | None] = []
+    with Decoder() as decoder:
+        for track in tracks:
+            envelope, trouble = _envelope(track, decoder)
+            envelopes.append(envelope)
+            if trouble is not None:
+                _say(
+                    console, f"{track.key} is drawn from its analysis alone, without the waveform ({trouble})"
+                )
+            if pictures is not None:
+                file = _picture_file(track, pictures)
+                track_picture(track, envelope).savefig(file)
+                _say(console, f"picture: {file}")
+    if overview is not None:
+        overview.parent.mkdir(parents=True, exist_ok=True)
+        overview_picture(tracks, envelopes).savefig(overview)
+        _say(console, f"picture: {overview}")
+
+
+def _picture_file(track: TrackReport, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     # Keys may hold what file systems and terminals dislike; the id keeps names apart.
     readable = re.sub(r"[^\w.-]+", "_", track.title)[:80]
-    file = folder / f"{readable}-{track.track_id[:8]}.png"
-    track_picture(track, _envelope(track)).savefig(file)
-    return file
+    return folder / f"{readable}-{track.track_id[:8]}.png"
 
 
-def _envelope(track: TrackReport) -> Envelope | None:
+def _envelope(track: TrackReport, decoder: Decoder) -> tuple[Envelope | None, str | None]:
+    """Return the waveform to draw, or why there is none."""
     try:
-        return waveform_envelope(samples=decode(local_path(track.uri)).samples)
-    except (OSError, BadRecordError):
-        return None  # moved or unreachable since: the picture does without the waveform
+        check_unchanged(track.uri, track.etag)
+        return waveform_envelope(samples=decoder.decode(local_path(track.uri)).samples), None
+    except BadRecordError as error:
+        return None, error.detail
+    except OSError as error:
+        return None, error.strerror or str(error)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

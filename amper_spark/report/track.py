@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.tonality import PITCH_CLASSES
+from amper_spark.features.registry import PITCH_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,8 @@ class TrackReport:
     Parameters
     ----------
     track_id, key, uri : str
+    etag : str
+        Of the file that was analysed.
     outcome : str
         "done" or "quarantined".
     reason, detail : str or None
@@ -53,6 +55,8 @@ class TrackReport:
     windows : dict of str to np.ndarray
         Columns of the windows: start_s, end_s, tempo, chroma (window, 12) ...
     segments : tuple of SegmentSummary
+    beats_s : np.ndarray [shape=(beat,)]
+        Times of the beats, ascending.
     silhouette : float
         How well the sections are told apart, -1 to 1.
     """
@@ -60,12 +64,14 @@ class TrackReport:
     track_id: str
     key: str
     uri: str
+    etag: str
     outcome: str
     reason: str | None
     detail: str | None
     duration_s: float | None
     windows: Mapping[str, npt.NDArray[np.float64]]
     segments: tuple[SegmentSummary, ...]
+    beats_s: npt.NDArray[np.float64]
     silhouette: float
 
     @property
@@ -107,12 +113,14 @@ def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any]) -> Track
         track_id=track["track_id"],
         key=track["key"],
         uri=track["uri"],
+        etag=analysis["etag"],
         outcome=analysis["outcome"],
         reason=analysis["reason"],
         detail=analysis["detail"],
         duration_s=analysis["duration_s"],
         windows=windows,
         segments=tuple(_summary(segment, windows) for segment in segments),
+        beats_s=np.array(analysis["beats"], dtype=np.float64),
         silhouette=segments[0]["silhouette"] if segments else 0.0,
     )
 
@@ -170,7 +178,7 @@ def windows_of_segment(
 
 
 def _strongest_tonic(tonic: npt.NDArray[np.float64], strength: npt.NDArray[np.float64]) -> str:
-    votes = np.bincount(tonic.astype(np.intp), weights=strength, minlength=12)
+    votes = np.bincount(tonic.astype(np.intp), weights=strength, minlength=len(PITCH_CLASSES))
     return PITCH_CLASSES[int(votes.argmax())] if votes.any() else "–"
 
 

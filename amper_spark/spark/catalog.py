@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.spark.corpora import check_root
 from amper_spark.spark.manifest import ManifestEntry, read_manifest, refuse
 from amper_spark.spark.schemas import TRACKS
 from amper_spark.spark.sources import AudioFile, list_audio, local_path
@@ -150,6 +151,7 @@ def update_catalog(
     limit: int | None = None,
     dry_run: bool = False,
     allow_empty: bool = False,
+    allow_moved: bool = False,
 ) -> CatalogSummary:
     """List a corpus and bring its rows in ``tracks`` up to date, in one commit, if anything differs.
 
@@ -168,6 +170,8 @@ def update_catalog(
         Write nothing.
     allow_empty : bool
         Accept that all files of a known corpus are gone.
+    allow_moved : bool
+        Accept that a known corpus is in another folder than before.
 
     Returns
     -------
@@ -176,14 +180,16 @@ def update_catalog(
     Raises
     ------
     AmperSparkError
-        A root that cannot be listed or holds no audio, a manifest that does not fit, a lake that cannot be
-        written.
+        A root that cannot be listed or holds no audio, a corpus that lies in another folder, a manifest that
+        does not fit, a lake that cannot be written.
     """
     corpus = _checked_name(corpus if corpus is not None else _folder_name(root))
     entries = read_manifest(manifest) if manifest is not None else None
     read_version = lake.version(TRACKS.name) or 0
     tracks = lake.read(TRACKS.name)
     previous = tracks.filter(pc.equal(tracks["corpus"], corpus))
+    if not allow_moved:
+        check_root(root, corpus, previous)
     unreadable: list[str] = []
     files = list(islice(list_audio(root, on_unreadable=unreadable.append), limit))
     if not files and not (allow_empty and previous.num_rows):

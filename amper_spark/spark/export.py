@@ -14,7 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from amper_spark.errors import AmperSparkError, ParameterError
-from amper_spark.spark.schemas import TABLES
+from amper_spark.spark.corpora import check_known
+from amper_spark.spark.schemas import TABLES, TRACKS
 from amper_spark.spark.views import VIEWS, scan_view
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int
         Ends in ``.parquet``, ``.jsonl``, or, for views, ``.csv``, where lists become columns such as
         ``chroma_0`` to ``chroma_11``. A file that is there is replaced.
     corpus : str, optional
-        For views: only the tracks of this corpus.
+        Only what is about tracks of this corpus.
 
     Returns
     -------
@@ -46,18 +47,28 @@ def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int
     Raises
     ------
     AmperSparkError
-        No such view or table, another suffix, nothing to export yet, or a file that cannot be written.
+        No such view, table or corpus, another suffix, nothing to export yet, or a file that cannot be
+        written.
     """
     write = _writer(name, to.suffix.lower())
     source = VIEWS[name].table if name in VIEWS else name
     if not lake.exists(source):
         raise AmperSparkError(f"{lake.uri} has no table {source!r} yet: run the job that writes it")
+    if corpus is not None:
+        check_known(lake, corpus)
     if name in VIEWS:
         schema, pieces = VIEWS[name].schema, scan_view(lake, name, corpus=corpus)
     else:
-        schema, pieces = TABLES[name].schema, lake.scan(name)
+        schema, pieces = TABLES[name].schema, lake.scan(name, where=_tracks_of(lake, corpus))
     with _appearing(to) as temporary:
         return write(pieces, schema, temporary)
+
+
+def _tracks_of(lake: Lake, corpus: str | None) -> pc.Expression | None:
+    if corpus is None:
+        return None
+    tracks = lake.read(TRACKS.name, ["track_id", "corpus"])
+    return pc.field("track_id").isin(tracks.filter(pc.field("corpus") == corpus)["track_id"].combine_chunks())
 
 
 def _writer(name: str, suffix: str) -> Callable[[Iterable[pa.Table], pa.Schema, Path], int]:

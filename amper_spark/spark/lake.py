@@ -26,7 +26,7 @@ from amper_spark.spark.commits import (
     read_commit,
 )
 from amper_spark.spark.merging import Merge, merge, unit_names
-from amper_spark.spark.scanning import matching_rows
+from amper_spark.spark.scanning import matching_row_groups
 from amper_spark.spark.schemas import TABLES, Table
 from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
 
@@ -115,9 +115,10 @@ class Lake:
             return
         with explained(self.table_uri(table), "read"):
             dataset = self._dataset(delta, table)
-            rows = dataset if where is None else matching_rows(dataset, where)
-            for batch in rows.to_batches(
-                columns=schema.names, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
+            if where is not None:
+                dataset = matching_row_groups(dataset, where)
+            for batch in dataset.to_batches(
+                schema.names, where, batch_size=_SCAN_ROWS, batch_readahead=1, fragment_readahead=1
             ):
                 yield pa.Table.from_batches([batch]).cast(schema)
 

@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyarrow.compute import Expression
-    from pyarrow.dataset import Dataset, FileSystemDataset
+    from pyarrow.dataset import FileSystemDataset
 
 
-def matching_rows(dataset: FileSystemDataset, where: Expression) -> Dataset:
-    """Narrow a dataset to the rows that match, and to the row groups that hold any.
+def matching_row_groups(dataset: FileSystemDataset, where: Expression) -> FileSystemDataset:
+    """Narrow a dataset to the row groups that hold rows which match.
 
-    A filter alone would decode every column of every row group whose statistics do not rule it out, and hashes
-    are never ruled out.
+    A filter alone decodes every column of each row group that its statistics do not rule out, and they
+    rule out no hash.
 
     Parameters
     ----------
     dataset : pyarrow.dataset.FileSystemDataset
         Parquet files.
     where : pyarrow.compute.Expression
-        Its columns are read here, of every row group that statistics do not rule out.
+        Only its columns are read here.
 
     Returns
     -------
-    pyarrow.dataset.Dataset
+    pyarrow.dataset.FileSystemDataset
+        Still with all rows of these row groups.
     """
     import pyarrow.dataset  # not above: tasks that only write save its second of imports
 
@@ -34,5 +35,4 @@ def matching_rows(dataset: FileSystemDataset, where: Expression) -> Dataset:
         for group in file.split_by_row_group(where, dataset.schema)
         if group.count_rows(filter=where)
     ]
-    narrowed = pyarrow.dataset.FileSystemDataset(groups, dataset.schema, dataset.format, dataset.filesystem)
-    return narrowed.filter(where)
+    return pyarrow.dataset.FileSystemDataset(groups, dataset.schema, dataset.format, dataset.filesystem)

@@ -12,12 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from amper_spark.errors import Reason
-from amper_spark.features.registry import STORED_FEATURES, Feature
+from amper_spark.features.registry import LOGMEL_BANDS, PITCH_CLASSES, STORED_FEATURES, Feature
 
-LOGMEL_BANDS = 64
-"""Length of ``logmel``."""
-PITCH_CLASSES = 12
-"""Length of ``chroma``."""
 DONE = "done"
 """Outcome of a unit of work that has a result."""
 QUARANTINED = "quarantined"
@@ -88,7 +84,7 @@ _WINDOW = pa.struct(
             _list_of(pa.float32()),
             "mean energy of the pitch classes C to B, each frame divided by its largest",
             range="0 to 1",
-            length=str(PITCH_CLASSES),
+            length=str(len(PITCH_CLASSES)),
         ),
         _column("tonic", pa.int8(), "tonic by key profile, C = 0", unit="pitch class", range="0 to 11"),
         _column(

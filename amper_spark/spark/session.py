@@ -27,6 +27,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from amper_spark.errors import AmperSparkError
+from amper_spark.spark.gateway import start_java
+from amper_spark.spark.isolation import record_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +51,8 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+_IDLE_RECORDS = 4
 _LOOPBACK = "127.0.0.1"
-_BATCH_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 @contextmanager
@@ -92,8 +94,10 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
+        if not submitted:
+            start_java(settings)
         session = builder.getOrCreate()
-    except (PySparkException, Py4JError) as error:
+    except (AmperSparkError, PySparkException, Py4JError) as error:
         _LOG.debug("Spark did not start", exc_info=error)
         reason = str(error).strip().splitlines()
         given = ", ".join(f"{key}={value}" for key, value in {**config.spark, **told}.items())
@@ -189,36 +193,17 @@ def provide_java() -> None:
     )
 
 
-def record_limit_s(config: Config) -> float:
-    """Give the longest that one record may take: to be decoded, and as long again for all the rest.
-
-    A Python worker that gives no output for as long as a whole Arrow batch of such records is killed, so
-    nothing that waits for a record may wait longer.
-
-    Parameters
-    ----------
-    config : Config
-
-    Returns
-    -------
-    float
-        In s.
-    """
-    return 2 * config.decoder.timeout_s
-
-
 def _defaults(config: Config, *, local: bool) -> dict[str, str]:
-    records = config.spark.get(_BATCH_SETTING, str(RECORDS_PER_BATCH))
     settings = {
         "spark.sql.session.timeZone": "UTC",
-        _BATCH_SETTING: records,
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(RECORDS_PER_BATCH),
         # A worker that crashes says where.
         "spark.python.worker.faulthandler.enabled": "true",
         # A worker that hangs is killed, and its records are isolated on the retry.
-        "spark.python.worker.idleTimeoutSeconds": f"{int(records) * record_limit_s(config):.0f}",
+        "spark.python.worker.idleTimeoutSeconds": f"{_IDLE_RECORDS * record_limit_s(config):.0f}",
         "spark.python.worker.killOnIdleTimeout": "true",
-        # Spark notices output only when this is full; with the usual 64 kB, dozens of small rows would look
-        # like a worker that hangs.
+        # Spark notices output only when this is full: the rows of a few refused records. With the usual
+        # 64 kB, dozens of them would look like a worker that hangs.
         "spark.sql.execution.pandas.udf.buffer.size": "4096",
         # It overwrites the lines of logs; amper_spark.progress says more.
         "spark.ui.showConsoleProgress": "false",

@@ -18,12 +18,14 @@ from amper_spark.spark.analysis_rows import analysis_lists
 
 TRACK = {"track_id": "0123456789abcdef", "key": "folder/A [b] song.ogg", "uri": "file:///gone.ogg"}
 QUARANTINED = {
+    "etag": "1",
     "outcome": "quarantined",
     "reason": "silent",
     "detail": "the peak is -90 dBFS",
     "duration_s": None,
     "windows": [],
     "segments": [],
+    "beats": [],
 }
 
 
@@ -37,7 +39,7 @@ def samples():
 @pytest.fixture(scope="module")
 def report(samples):
     analysis = analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1))
-    row = {"outcome": "done", "reason": None, "detail": None, **analysis_lists(analysis)}
+    row = {"etag": "1", "outcome": "done", "reason": None, "detail": None, **analysis_lists(analysis)}
     return track_report(TRACK, row)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -194,6 +195,50 @@ def test_a_corpus_does_not_vanish_unasked(lake, root):
         update_catalog(lake, root, corpus="demo")
     assert update_catalog(lake, root, corpus="demo", allow_empty=True) == CatalogSummary(deleted=1)
     assert update_catalog(lake, root, corpus="demo", allow_empty=True) == CatalogSummary()
+
+
+def test_two_folders_of_one_name_do_not_delete_each_others_tracks(lake, root, tmp_path):
+    put(root, "disc 1/a.mp3")
+    put(root, os.fsdecode(b"\xff/b.mp3"))
+    update_catalog(lake, root)
+    other = tmp_path / "other" / "corpus"
+    put(other, "c.mp3")
+    for options in ({}, {"corpus": "corpus"}, {"dry_run": True}, {"allow_empty": True}):
+        with pytest.raises(
+            AmperSparkError, match=r"'corpus' is the folder .*corpus, and .*other/corpus is another"
+        ):
+            update_catalog(lake, other, **options)
+    assert lake.read("tracks")["deleted_at"].null_count == 2
+    assert update_catalog(lake, other, corpus="second") == CatalogSummary(new=1)
+    assert update_catalog(lake, root) == CatalogSummary(unchanged=2)
+
+
+def test_a_folder_that_has_moved_keeps_its_corpus_if_told_so(lake, root, tmp_path):
+    put(root, "a.mp3")
+    update_catalog(lake, root, corpus="demo")
+    moved = root.rename(tmp_path / "moved")
+    with pytest.raises(AmperSparkError, match="--force"):
+        update_catalog(lake, moved, corpus="demo")
+    assert update_catalog(lake, moved, corpus="demo", allow_moved=True) == CatalogSummary(relabelled=1)
+    assert update_catalog(lake, moved, corpus="demo") == CatalogSummary(unchanged=1)
+
+
+def test_a_folder_is_the_same_by_any_of_its_paths(lake, root, tmp_path):
+    put(root, "a.mp3")
+    (tmp_path / "link").symlink_to(root)
+    update_catalog(lake, root, corpus="demo")
+    assert update_catalog(lake, tmp_path / "link", corpus="demo") == CatalogSummary(relabelled=1)
+    assert update_catalog(lake, root.as_uri(), corpus="demo") == CatalogSummary(relabelled=1)
+
+
+def test_a_corpus_whose_tracks_are_all_deleted_may_begin_anew(lake, root, tmp_path):
+    put(root, "a.mp3").unlink()
+    put(root, "b.mp3")
+    update_catalog(lake, root, corpus="demo")
+    (root / "b.mp3").unlink()
+    update_catalog(lake, root, corpus="demo", allow_empty=True)
+    put(tmp_path / "other", "c.mp3")
+    assert update_catalog(lake, tmp_path / "other", corpus="demo") == CatalogSummary(new=1)
 
 
 @pytest.mark.parametrize("corpus", ["", " demo", "a\nb"])

@@ -263,8 +263,24 @@ def test_a_table_is_exported_as_it_is(lake, tmp_path, table):
         assert rows[0]["tags"] == {"mood": "bright"}
 
 
+@pytest.mark.parametrize(("table", "of_demo", "of_other"), [("tracks", 4, 1), ("analyses", 7, 2)])
+def test_a_table_is_exported_for_one_corpus(lake, tmp_path, table, of_demo, of_other):
+    assert export(lake, table, tmp_path / "demo.parquet", corpus="demo") == of_demo
+    assert export(lake, table, tmp_path / "other.jsonl", corpus="other") == of_other
+    assert "b" not in pq.read_table(tmp_path / "demo.parquet")["track_id"].to_pylist()
+
+
+def test_an_unknown_corpus_is_not_exported(lake, tmp_path):
+    with pytest.raises(AmperSparkError, match=r"no corpus 'dmeo' in .*; known: demo, other"):
+        export(lake, "windows", tmp_path / "w.csv", corpus="dmeo")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_view_is_exported_with_its_columns(lake, tmp_path):
-    assert export(lake, "windows", tmp_path / "w.csv", corpus="none") == 0
+    empty = Lake(tmp_path / "lake")
+    write(empty, "tracks", TRACKS.schema, [track("a")], "t")
+    write(empty, "analyses", ANALYSES.schema, [analysis("a", reason="silent")], "a")
+    assert export(empty, "windows", tmp_path / "w.csv") == 0
     assert (tmp_path / "w.csv").read_text().startswith('"track_id","corpus","key","window"')
 
 
