@@ -2,38 +2,55 @@
 
 Laplacian segmentation after McFee and Ellis [1]_, on beat-synchronous features:
 
-1. Units are beats, features are means over a unit.
-2. Units that sound alike are linked: mutual nearest neighbours, under a Gaussian kernel whose width adapts
-   to both units [2]_. A running median along the diagonals keeps what recurs in sequence.
-3. Units that follow each other are linked the more, the less the timbre changes. The paper's formula
-   balances the two graphs.
-4. L is the symmetric normalised Laplacian; the leading eigenvectors of I - L are smoothed by a running
-   median. The first k of them, rows scaled to length 1, go into k-means.
-5. Short segments are absorbed: of all ways to relabel the runs that k-means found so that no segment is
+1. Units are beats, features are means over a unit. `amper_spark.laplacian` embeds them.
+2. The first k eigenvectors, rows scaled to length 1, go into k-means.
+3. Short segments are absorbed: of all ways to relabel the runs that k-means found so that no segment is
    shorter than `min_section_s`, the one is taken that adds least to the sum of squares.
-6. Of all k within bounds from the duration, the one with the highest silhouette wins.
+4. Of all k within bounds from the duration, the one with the highest silhouette wins, if that reaches
+   `REASONABLE_SILHOUETTE`; otherwise the best of all k from 2.
+5. Where no k describes the recording, it is one section, k = 1.
 
-What differs from the paper, and why:
+k comes from the silhouette, not from the entropy of the labels, which the paper itself finds weak. Step 2 has
+another sphere for each k, so that silhouettes there cannot be compared. Here they are taken on one diffusion
+map for all k, and averaged over sections rather than units [2]_: a bridge of four bars counts as much as a
+verse of sixteen.
 
-- Neighbours are found in harmony and timbre together, at equal weight: a new section often keeps the chords
-  and changes the instruments. There is no time-delay embedding, which blurs boundaries.
-- k comes from the silhouette, not from the entropy of the labels, which the paper itself finds weak. Step 4
-  has another sphere for each k, so that silhouettes there cannot be compared. Here they are taken on one
-  diffusion map [3]_ for all k, and averaged over sections rather than units [4]_: a bridge of four bars
-  counts as much as a verse of sixteen.
-- All graphs are sparse. Start vector, signs and seeds are fixed.
-- `librosa.segment.recurrence_matrix` is not used: it drops links of distance 0, of which loops and silence
-  are full, and is slow for long recordings.
+Some k is always the best, and need not be good. A recording has sections only if all of this holds:
+
+- *Something changes*: harmony deviates from its mean by `LEAST_CHANGE_DB`, or timbre by as much. A chord that
+  sounds on deviates by up to 1.4 dB, since frames and beats meet differently; music by 10 dB and more.
+- *Something recurs in sequence.* Among the links between units that sound alike, the running median along the
+  diagonals leaves at least `LEAST_RECURRENCE` times as many as of as many links at random. In noise it leaves
+  just those: the random walk follows time alone, and any cut into equal parts is as good as any other.
+- *Not everything recurs everywhere.* The slowest mode of the random walk lives at least as long as the
+  diffusion map takes: lambda_2^t >= 1 / e for its t steps. In a drone, a steady pulse or a bar repeated
+  throughout, a walk may soon be anywhere, and what the map still shows is chance, whatever its silhouette.
+- *Sections are apart*: the silhouette reaches `REASONABLE_SILHOUETTE` or, where `CLEAR_RECURRENCE` leaves no
+  doubt that there is order, `LEAST_SILHOUETTE`. Loops of some bars fail here: their beats recur in sequence,
+  but run through each other.
+
+==================================  ==========  ===========  ===============
+25 to 260 s of                      recurrence  lambda_2^t   best silhouette
+==================================  ==========  ===========  ===============
+white and pink noise                0.2 - 2.0   0.90 - 1.00  0.22 - 0.44
+chord under noise                   3.9 - 4.7   0.87 - 1.00  0.36 - 0.49
+chord                               13 - 42     0.01 - 0.67  0.02 - 0.61
+click every beat, one bar repeated  15 - 65     0.00 - 0.17  0.03 - 0.66
+four bars repeated                  14 - 68     0.14 - 0.59  0.06 - 0.19
+silence, then a loop or noise       18 - 63     1.00         0.48 - 0.91
+form AB of 24 to 38 s               2.9 - 3.9   0.78 - 0.98  0.80 - 0.94
+longer forms, such as ABACA         6.7 - 76    0.79 - 1.00  0.75 - 0.96
+four recordings of rock             58 - 98     0.94 - 1.00  0.56 - 0.79
+==================================  ==========  ===========  ===============
 
 A section that repeats at once (A A) is one segment: nothing in its labels shows where the repeat begins.
 
 References
 ----------
 .. [1] McFee, B. and Ellis, D. P. W. "Analyzing song structure with spectral clustering." ISMIR 2014.
-.. [2] Zelnik-Manor, L. and Perona, P. "Self-tuning spectral clustering." NIPS 2004.
-.. [3] Coifman, R. R. and Lafon, S. "Diffusion maps." Applied and Computational Harmonic Analysis 21 (2006).
-.. [4] Pavlopoulos, J., Vardakas, G. and Likas, A. "Revisiting silhouette aggregation." arXiv:2401.05831
+.. [2] Pavlopoulos, J., Vardakas, G. and Likas, A. "Revisiting silhouette aggregation." arXiv:2401.05831
        (2024).
+.. [3] Kaufman, L. and Rousseeuw, P. J. "Finding groups in data." Wiley 1990, chapter 2.
 """
 
 from __future__ import annotations
@@ -42,37 +59,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
-import scipy.sparse
-import scipy.sparse.linalg
 import sklearn
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from amper_spark.errors import ParameterError
+from amper_spark.laplacian import Embedding, deviation, laplacian_embedding
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 MAX_UNITS = 3_000
 """Beyond, units are merged in twos; beyond twice as many, in fours."""
-EXCLUDED_UNITS = 3
-"""Units nearer than this sound alike because sound rings on, not because it recurs."""
-SMOOTHED_DIAGONAL, SMOOTHED_EIGENVECTOR = 7, 9
-"""Lengths of the running medians, in units."""
-DIFFUSION_SHARE = 1 / 8
-"""Steps of the diffusion map as a share of the units: the time in which detail within a section fades."""
-REASONABLE_SILHOUETTE = 0.5
-"""Below this a clustering is weak (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
-LEAST_DEVIATION_DB = 0.5
-"""What deviates less than this from its mean over time tells nothing apart."""
-LEAST_DISTANCE = 0.05
-"""Resolution of the kernels; the root mean square distance of the units from their mean is 1."""
-WEAKEST_LINK = 1e-3
-"""Between neighbours in time, so that the graph is connected."""
-LAGS_AT_ONCE = 64
+LEAST_CHANGE_DB = 1.5
+MFCC_PER_DB = 3.0
+"""Where all mel bands change alike, MFCC 0 to 12 do sqrt(128 / 13) times as much (root mean square)."""
+REASONABLE_SILHOUETTE, LEAST_SILHOUETTE = 0.5, 0.4
+"""The one is Kaufman and Rousseeuw's [3]_, who call less weak and perhaps artificial; for the other, and what
+follows, see the table above."""
+CLEAR_RECURRENCE, LEAST_RECURRENCE = 10.0, 2.0
+LEAST_MEMORY = float(np.exp(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +110,9 @@ def segment(
     timbre: npt.NDArray[np.floating],
     edges_s: npt.NDArray[np.floating],
     duration_s: float,
-    min_section_s: float = 6.0,
-    max_sections: int = 8,
-    seed: int = 0,
+    min_section_s: float,
+    max_sections: int,
+    seed: int,
 ) -> Segmentation:
     """Find the sections of a recording.
 
@@ -117,7 +124,7 @@ def segment(
         MFCC, mean over each unit, best with coefficient 0.
     edges_s : np.ndarray [shape=(unit + 1,)]
         Unit u lasts from ``edges_s[u]`` to ``edges_s[u + 1]``; from 0 to `duration_s`, see
-        `amper_spark.beats.unit_edges`.
+        `amper_spark.synchronization.unit_edges`.
     duration_s : float > 0
         Length of the recording.
     min_section_s : float > 0
@@ -125,12 +132,12 @@ def segment(
     max_sections : int > 0
         Upper limit of k, however long the recording.
     seed : int >= 0
-        Of the eigensolver's start vector and of k-means.
+        Of the lags that settle ties, of the eigensolver's start vector, and of k-means.
 
     Returns
     -------
     Segmentation
-        Segments tile [0, duration_s]. One segment where nothing can be told apart.
+        Segments tile [0, duration_s]. One segment, of silhouette 0, where there are no sections.
 
     Raises
     ------
@@ -146,6 +153,9 @@ def segment(
     ...     timbre=rng.normal(0, 9, (13, 2))[:, sections] + rng.normal(0, 5, (13, 120)),
     ...     edges_s=np.arange(121) / 2,
     ...     duration_s=60.0,
+    ...     min_section_s=6.0,
+    ...     max_sections=8,
+    ...     seed=0,
     ... )
     >>> form.boundaries_s.tolist(), form.section.tolist(), form.k
     ([0.0, 20.0, 40.0, 60.0], [0, 1, 0], 2)
@@ -157,25 +167,25 @@ def segment(
     )
     high = min(high, edges_s.size - 2)
     whole = Segmentation(np.array([0.0, duration_s]), np.zeros(1, dtype=np.int64), 1, 0.0)
-    if high < 2 or max(_deviation(harmony), _deviation(timbre)) < LEAST_DEVIATION_DB:
+    if high < 2 or max(deviation(harmony), deviation(timbre) / MFCC_PER_DB) < LEAST_CHANGE_DB:
+        return whole
+    n_vectors = min(max_sections + 1, edges_s.size - 1)
+    embedding = laplacian_embedding(harmony=harmony, timbre=timbre, n_vectors=n_vectors, seed=seed)
+    if embedding.recurrence < LEAST_RECURRENCE or embedding.memory < LEAST_MEMORY:
         return whole
     # With one thread, the same numbers are added in the same order, whatever else the machine is doing.
     with threadpool_limits(limits=1):
-        timbre = _standardize(timbre)
-        recurrence = _smooth_diagonals(_recurrence_graph(_balance(harmony, timbre)))
-        affinity = _combine(recurrence, _path_graph(timbre))
-        vectors, diffusion = _embed(affinity, max_sections + 1, seed)
         candidates = [
-            _cluster(vectors[:, :k], diffusion, edges_s, min_section_s, seed)
-            for k in range(max(2, low), min(high, vectors.shape[1]) + 1)
+            _cluster(embedding, k, edges_s, min_section_s, seed)
+            for k in range(2, min(high, embedding.vectors.shape[1]) + 1)
         ]
-    # A k whose short runs were absorbed whole may come out below the bounds: take it only for want of others.
-    best = max(candidates, key=lambda form: (form.k >= low, form.silhouette), default=whole)
-    return whole if best.k == 1 or (low == 1 and best.silhouette < REASONABLE_SILHOUETTE) else best
+    least = LEAST_SILHOUETTE if embedding.recurrence >= CLEAR_RECURRENCE else REASONABLE_SILHOUETTE
+    best = _best(candidates, low)
+    return best if best.k > 1 and best.silhouette >= least else whole
 
 
 def section_bounds(*, duration_s: float, min_section_s: float, max_sections: int) -> tuple[int, int]:
-    """Bound the number of sections by the duration.
+    """Bound the number of sections by the duration, for recordings that have sections at all.
 
     Parameters
     ----------
@@ -185,7 +195,8 @@ def section_bounds(*, duration_s: float, min_section_s: float, max_sections: int
     Returns
     -------
     (int, int)
-        At least 1, from 90 s on 2, from 180 s on 3; at most one section per `min_section_s`.
+        At least 1, from 90 s on 2, from 180 s on 3; at most one section per `min_section_s`. The lower bound
+        yields where no such k is reasonable.
 
     Examples
     --------
@@ -229,118 +240,17 @@ def _coarsen(harmony: Floats, timbre: Floats, edges_s: Floats) -> tuple[Floats, 
     return harmony, np.add.reduceat(timbre * duration_s, starts, axis=1) / total_s, merged_s
 
 
-def _deviation(features: Floats) -> float:
-    return float(np.sqrt(features.var(axis=1).mean()))
+def _best(candidates: list[Segmentation], low: int) -> Segmentation:
+    # A k whose short runs were absorbed whole may come out below the bound.
+    reasonable = [form for form in candidates if form.k >= low and form.silhouette >= REASONABLE_SILHOUETTE]
+    return max(reasonable or candidates, key=lambda form: form.silhouette)
 
 
-def _standardize(timbre: Floats) -> Floats:
-    deviation = np.maximum(timbre.std(axis=1, keepdims=True), LEAST_DEVIATION_DB)
-    return (timbre - timbre.mean(axis=1, keepdims=True)) / deviation
-
-
-def _balance(harmony: Floats, timbre: Floats) -> Floats:
-    """Stack harmony and timbre so that either half of the squared distances comes from each."""
-    blocks = [(harmony, LEAST_DEVIATION_DB), (timbre, LEAST_DEVIATION_DB)]
-    scaled = [
-        (block - block.mean(axis=1, keepdims=True)) / max(_deviation(block), least) / np.sqrt(len(block))
-        for block, least in blocks
-    ]
-    return np.concatenate(scaled) / np.sqrt(2)
-
-
-def _recurrence_graph(features: Floats) -> scipy.sparse.csr_array:
-    """Link mutual nearest neighbours by exp(-d(i, j)^2 / (s_i s_j)), s being the distance to the furthest."""
-    n_units = features.shape[1]
-    n_neighbours = int(np.ceil(2 * np.sqrt(n_units)))
-    # A trace of time settles ties: of units that sound the same, the nearest in time are the neighbours.
-    points = np.column_stack([features.T, 0.01 * np.arange(n_units) / n_units])
-    n_candidates = min(n_neighbours + 2 * (EXCLUDED_UNITS - 1), n_units - 1)
-    distance, column = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute").fit(points).kneighbors()
-    row = np.broadcast_to(np.arange(n_units)[:, np.newaxis], column.shape)
-    eligible = np.abs(row - column) >= EXCLUDED_UNITS
-    linked = eligible & (np.cumsum(eligible, axis=1) <= n_neighbours)
-    scale = np.maximum(np.where(linked, distance, 0.0).max(axis=1), LEAST_DISTANCE)
-    affinity = np.exp(-(distance**2) / (scale[row] * scale[column]))
-    graph = scipy.sparse.csr_array(
-        (affinity[linked], (row[linked], column[linked])), shape=(n_units, n_units)
-    )
-    return graph.minimum(graph.T)
-
-
-def _smooth_diagonals(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Take medians along the diagonals, a few at a time, so that no dense matrix is needed."""
-    n_units = graph.shape[0]
-    upper = scipy.sparse.triu(graph, k=1).tocsr().tocoo()
-    lag = upper.col - upper.row
-    order = np.argsort(lag, kind="stable")
-    lag, row, value = lag[order], upper.row[order], upper.data[order]
-    padded = n_units + SMOOTHED_DIAGONAL // 2
-    parts = []
-    for first in range(1, n_units, LAGS_AT_ONCE):
-        here = slice(*np.searchsorted(lag, [first, first + LAGS_AT_ONCE]))
-        diagonals = np.zeros((LAGS_AT_ONCE, padded))
-        diagonals[lag[here] - first, row[here]] = value[here]
-        # One filter over all of them end to end, which is fast; the padding keeps them apart.
-        smooth = scipy.ndimage.median_filter(diagonals.ravel(), size=SMOOTHED_DIAGONAL, mode="constant")
-        (position,) = np.nonzero(smooth)
-        diagonal, unit = np.divmod(position, padded)
-        parts.append((smooth[position], unit, unit + diagonal + first))
-    value, row, column = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    inside = column < n_units
-    half = scipy.sparse.csr_array((value[inside], (row[inside], column[inside])), shape=graph.shape)
-    return half + half.T
-
-
-def _path_graph(timbre: Floats) -> scipy.sparse.csr_array:
-    """Link units in sequence by exp(-d(i, i + 1)^2 / m), m being the median of the squared distances."""
-    squared = (np.diff(timbre, axis=1) ** 2).sum(axis=0)
-    scale = max(float(np.median(squared)), LEAST_DISTANCE**2 * len(timbre))
-    link = np.maximum(np.exp(-squared / scale), WEAKEST_LINK)
-    return scipy.sparse.diags_array([link, link], offsets=[-1, 1]).tocsr()
-
-
-def _combine(recurrence: scipy.sparse.csr_array, path: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Weigh the graphs so that a random walk is as likely to recur as to go on (the paper's equation 8)."""
-    if recurrence.nnz == 0:
-        return path
-    on, all_ = path.sum(axis=1), path.sum(axis=1) + recurrence.sum(axis=1)
-    share = (on * all_).sum() / (all_**2).sum()
-    return share * recurrence + (1 - share) * path
-
-
-def _embed(affinity: scipy.sparse.csr_array, n_vectors: int, seed: int) -> tuple[Floats, Floats]:
-    """Leading eigenvectors of I - L, smoothed (unit, vector), and the diffusion map (unit, vector - 1)."""
-    n_units = affinity.shape[0]
-    weight = 1 / np.sqrt(affinity.sum(axis=1))
-    walk = scipy.sparse.diags_array(weight) @ affinity @ scipy.sparse.diags_array(weight)
-    if n_units <= 3 * n_vectors:  # too small for Lanczos iteration
-        values, vectors = np.linalg.eigh(walk.toarray())
-    else:
-        start = np.random.default_rng(seed).uniform(0.5, 1.0, n_units)
-        try:
-            # Loops have many equal eigenvalues, which need a large basis to converge.
-            values, vectors = scipy.sparse.linalg.eigsh(
-                walk,
-                k=n_vectors,
-                which="LA",
-                v0=start,
-                ncv=min(max(60, 2 * n_vectors + 1), n_units),
-                tol=1e-8,
-            )
-        except scipy.sparse.linalg.ArpackNoConvergence as error:
-            values, vectors = error.eigenvalues, error.eigenvectors
-    leading = np.argsort(-values, kind="stable")[:n_vectors]
-    values, vectors = values[leading], vectors[:, leading]
-    largest = np.abs(vectors).argmax(axis=0)
-    vectors = vectors * np.sign(vectors[largest, np.arange(leading.size)])
-    vectors = scipy.ndimage.median_filter(vectors, size=(SMOOTHED_EIGENVECTOR, 1), mode="nearest")
-    decay = np.clip(values, 0.0, 1.0) ** (DIFFUSION_SHARE * n_units)
-    return vectors, (vectors * decay * weight[:, np.newaxis])[:, 1:]
-
-
-def _cluster(vectors: Floats, diffusion: Floats, edges_s: Floats, least_s: float, seed: int) -> Segmentation:
-    """Cut a recording into segments of as many sections as there are vectors, or fewer."""
-    n_sections = vectors.shape[1]
+def _cluster(
+    embedding: Embedding, n_sections: int, edges_s: Floats, least_s: float, seed: int
+) -> Segmentation:
+    """Cut a recording into segments of so many sections, or fewer."""
+    vectors = embedding.vectors[:, :n_sections]
     rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(float).tiny)
     label = KMeans(n_sections, n_init=5, random_state=seed).fit(rows).labels_
     label = _absorb_short_runs(rows, label, edges_s, least_s)
@@ -350,7 +260,7 @@ def _cluster(vectors: Floats, diffusion: Floats, edges_s: Floats, least_s: float
     silhouette = 0.0
     if first.size > 1:
         with sklearn.config_context(working_memory=64):
-            silhouettes = silhouette_samples(diffusion, label)
+            silhouettes = silhouette_samples(embedding.diffusion, label)
         silhouette = float(np.mean([silhouettes[label == one].mean() for one in np.unique(label)]))
     return Segmentation(np.append(edges_s[starts], edges_s[-1]), section, first.size, silhouette)
 
