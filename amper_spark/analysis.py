@@ -17,13 +17,14 @@ from amper_spark.features.percussive import percussive_energy
 from amper_spark.features.statistics import window_means, window_standard_deviations, window_sums
 from amper_spark.features.temporal import dynamic_range
 from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_count, window_slices
-from amper_spark.rhythm import TempoEstimate, estimate_tempo, onset_frames, onset_strength
+from amper_spark.onsets import onset_frames, onset_strength
+from amper_spark.rhythm import TempoEstimate, estimate_tempo
 from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
@@ -96,7 +97,7 @@ def analyse(signal: Signal, settings: Analysis | None = None) -> TrackAnalysis:
     settings = settings or Analysis()
     samples = signal.samples
     check_samples(samples)
-    peak = float(np.abs(samples).max())
+    peak = max(float(samples.max()), -float(samples.min()))  # without a copy
     if not peak <= MAX_AMPLITUDE:  # False for NaN
         raise BadRecordError(Reason.NOT_FINITE, f"the peak is {peak:g} times full scale")
 

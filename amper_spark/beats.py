@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.beat_tracking import track_beats
 from amper_spark.errors import ParameterError
 from amper_spark.grid import (
     FRAME_LENGTH,
@@ -21,15 +21,8 @@ from amper_spark.grid import (
     WINDOW_DURATION_S,
     WINDOW_STRIDE_S,
 )
-from amper_spark.rhythm import (
-    ONSET_LAG,
-    TEMPO_GRID_BPM,
-    TEMPO_MAX_BPM,
-    TEMPO_MIN_BPM,
-    FloatArray,
-    checked_onset_strength,
-    interpolated_tempo,
-)
+from amper_spark.onsets import ONSET_LAG, FloatArray, checked_onset_strength
+from amper_spark.rhythm import TEMPO_GRID_BPM, TEMPO_MAX_BPM, TEMPO_MIN_BPM, interpolated_tempo
 
 ONSET_DELAY_S = (FRAME_LENGTH - ONSET_LAG * HOP_LENGTH) / SAMPLE_RATE
 """From the start of the frame in which onset strength peaks to the onset itself: 52.9 ms.
@@ -89,9 +82,7 @@ def tempo_curve(*, score: npt.NDArray[Any]) -> FloatArray:
         raise ParameterError(f"score must be (window, {TEMPO_GRID_BPM.size}), shape={score.shape}")
     if not np.isfinite(score).all():
         raise ParameterError("score must be finite")
-    likelihood = np.exp(score - score.max(axis=1, keepdims=True)).astype(np.float64)
-    path = librosa.sequence.viterbi(likelihood.T, _tempo_transition())
-    return interpolated_tempo(score=score, index=path.astype(np.intp))
+    return interpolated_tempo(score=score, index=_likeliest_path(score, np.log(_tempo_transition())))
 
 
 def beat_times(*, onset_strength: npt.NDArray[Any], tempo_bpm: npt.NDArray[Any]) -> FloatArray:
@@ -118,13 +109,8 @@ def beat_times(*, onset_strength: npt.NDArray[Any], tempo_bpm: npt.NDArray[Any])
 
     Notes
     -----
-    Dynamic programming [1]_ by ``librosa.beat.beat_track``, with the tempo given for every frame: that of
-    the window whose middle is nearest. From frames to seconds see `ONSET_DELAY_S`.
-
-    References
-    ----------
-    .. [1] Ellis, D. P. W. (2007). "Beat tracking by dynamic programming." Journal of New Music Research,
-       36(1).
+    Ellis' dynamic programming, see `amper_spark.beat_tracking.track_beats`, with the tempo given for every
+    frame: that of the window whose middle is nearest. From frames to seconds see `ONSET_DELAY_S`.
 
     Examples
     --------
@@ -157,21 +143,34 @@ def _tempo_transition() -> FloatArray:
     return (1 - _JUMP_PROBABILITY) * drift + _JUMP_PROBABILITY / TEMPO_GRID_BPM.size
 
 
+def _likeliest_path(log_likelihood: npt.NDArray[Any], log_transition: FloatArray) -> npt.NDArray[np.intp]:
+    """Viterbi's algorithm from an even start; of equals the first, as in `librosa.sequence.viterbi`."""
+    n_steps = len(log_likelihood)
+    towards = np.ascontiguousarray(log_transition.T)
+    came_from = np.zeros(log_likelihood.shape, dtype=np.intp)
+    best = log_likelihood[0]
+    for step in range(1, n_steps):
+        total = best + towards
+        came_from[step] = total.argmax(axis=1)
+        best = total.max(axis=1) + log_likelihood[step]
+    path = np.empty(n_steps, dtype=np.intp)
+    path[-1] = best.argmax()
+    for step in range(n_steps - 1, 0, -1):
+        path[step - 1] = came_from[step, path[step]]
+    return path
+
+
 def _tracked_beats(strength: FloatArray, tempo_bpm: FloatArray) -> FloatArray:
-    if not strength.any():
-        return np.zeros(0)
-    # librosa begins and ends its path near the two ends of the array, whether beats are due there or not, and
-    # displaces their neighbours to match: with silence around the recording, those are in the silence.
+    # The tracker begins and ends its path near the two ends of the array, whether beats are due there or not,
+    # and displaces their neighbours to match: with silence around the recording, those are in the silence.
     silent_frames = round(_SILENT_BEATS * 60 * FRAME_RATE / float(tempo_bpm.min()))
     padded = np.pad(strength, silent_frames)
     time_s = (np.arange(padded.size) - silent_frames) / FRAME_RATE
-    _, frames = librosa.beat.beat_track(
-        onset_envelope=padded,
-        sr=SAMPLE_RATE,
-        hop_length=HOP_LENGTH,
-        bpm=tempo_bpm[_nearest_window(time_s, tempo_bpm.size)],
+    period_frames = np.rint(60 * FRAME_RATE / tempo_bpm).astype(np.intp)
+    frames = track_beats(
+        onset_strength=padded,
+        period_frames=period_frames[_nearest_window(time_s, tempo_bpm.size)],
         tightness=_TIGHTNESS,
-        trim=False,
     )
     frames = frames[(frames >= silent_frames) & (frames < silent_frames + strength.size)] - silent_frames
     return np.asarray(frames / FRAME_RATE + ONSET_DELAY_S)

@@ -34,7 +34,7 @@ Some k is always the best, and need not be good. A recording has sections only i
 ==================================  ==========  ===========  ===============
 white and pink noise                0.2 - 2.0   0.90 - 1.00  0.22 - 0.44
 chord under noise                   3.9 - 4.7   0.87 - 1.00  0.36 - 0.49
-chord                               13 - 42     0.01 - 0.67  0.02 - 0.61
+chord                               4.2 - 47    0.00 - 0.67  0.00 - 0.65
 click every beat, one bar repeated  15 - 65     0.00 - 0.17  0.03 - 0.66
 four bars repeated                  14 - 68     0.14 - 0.59  0.06 - 0.19
 silence, then a loop or noise       18 - 63     1.00         0.48 - 0.91

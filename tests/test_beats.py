@@ -26,6 +26,7 @@ from amper_spark.grid import (
     window_count,
     window_slices,
 )
+from amper_spark.onsets import onset_strength
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 SETTINGS = config.Tempo().model_dump()
@@ -46,7 +47,7 @@ def strength_of(samples):
         power=2,
         n_mels=128,
     )
-    return rhythm.onset_strength(mel_db=librosa.power_to_db(power, ref=1, amin=1e-10, top_db=None))
+    return onset_strength(mel_db=librosa.power_to_db(power, ref=1, amin=1e-10, top_db=None))
 
 
 def estimate_of(strength):
@@ -109,6 +110,17 @@ def test_a_change_of_tempo_is_followed():
 def test_a_drift_of_tempo_is_followed():
     tempo_bpm = np.geomspace(90, 150, 60)
     np.testing.assert_allclose(tempo_curve(score=score_at(tempo_bpm)), tempo_bpm, rtol=0.015)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_curve_is_the_likeliest_path_that_librosa_finds(seed):
+    score = np.random.default_rng(seed).normal(0, 2, (60, GRID_BPM.size))
+    octaves = np.abs(np.subtract.outer(np.log2(GRID_BPM), np.log2(GRID_BPM)))
+    drift = np.exp(-octaves / 0.02)
+    transition = 0.9999 * drift / drift.sum(axis=1, keepdims=True) + 0.0001 / GRID_BPM.size
+    path = librosa.sequence.viterbi(np.exp(score - score.max(axis=1, keepdims=True)).T, transition)
+    # Interpolation moves a tempo by half a step of the grid at most.
+    np.testing.assert_allclose(tempo_curve(score=score), GRID_BPM[path], rtol=0.0049)
 
 
 @pytest.mark.parametrize("n_windows", [1, 2, 50])

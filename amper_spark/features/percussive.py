@@ -16,6 +16,12 @@ from amper_spark.spectra import MEL_BANDS
 MEDIAN_LENGTH = 17
 """Frames of the harmonic and bands of the percussive running median."""
 
+BLOCK_FRAMES = 1_024
+"""Frames that are filtered together: about 1 MB each of the eight arrays that this takes."""
+
+_REACH = MEDIAN_LENGTH // 2
+"""Frames to either side that a median sees."""
+
 
 class PercussiveEnergy(NamedTuple):
     """Energy under the percussive mask, and all energy; both (frame,), float64."""
@@ -24,7 +30,9 @@ class PercussiveEnergy(NamedTuple):
     total: npt.NDArray[np.float64]
 
 
-def percussive_energy(*, mel_power: npt.NDArray[np.floating]) -> PercussiveEnergy:
+def percussive_energy(
+    *, mel_power: npt.NDArray[np.floating], block_frames: int = BLOCK_FRAMES
+) -> PercussiveEnergy:
     """Energy of each frame under the percussive soft mask.
 
     Sustained tones are ridges along time, drum hits ridges along frequency. With H and P the running
@@ -35,11 +43,18 @@ def percussive_energy(*, mel_power: npt.NDArray[np.floating]) -> PercussiveEnerg
     ----------
     mel_power : np.ndarray [shape=(128, frame)]
         Of the whole recording: the medians see 8 frames beyond a window.
+    block_frames : int > 0
+        Frames that are filtered at a time, which bounds the memory. The energies do not depend on it.
 
     Returns
     -------
     PercussiveEnergy
         The ratio of sums over a window is its percussive ratio.
+
+    Raises
+    ------
+    ParameterError
+        If the mel power is not (128, frame), or there are no frames to a block.
 
     See Also
     --------
@@ -59,6 +74,21 @@ def percussive_energy(*, mel_power: npt.NDArray[np.floating]) -> PercussiveEnerg
     """
     if mel_power.ndim != 2 or mel_power.shape[0] != MEL_BANDS:
         raise ParameterError(f"expected mel power of shape ({MEL_BANDS}, frame), got {mel_power.shape}")
+    if block_frames < 1:
+        raise ParameterError(f"block_frames must be at least 1, got {block_frames}")
+    n_frames = mel_power.shape[1]
+    energy = PercussiveEnergy(percussive=np.empty(n_frames), total=np.empty(n_frames))
+    for start in range(0, n_frames, block_frames):
+        stop = min(start + block_frames, n_frames)
+        before = min(start, _REACH)
+        block = _block_energy(mel_power[:, start - before : stop + _REACH])
+        energy.percussive[start:stop], energy.total[start:stop] = (
+            frames[before : before + stop - start] for frames in block
+        )
+    return energy
+
+
+def _block_energy(mel_power: npt.NDArray[np.floating]) -> PercussiveEnergy:
     energy = mel_power / _areas()[:, np.newaxis]
     magnitude = np.sqrt(energy)
     harmonic = scipy.ndimage.median_filter(magnitude, size=(1, MEDIAN_LENGTH)) ** 2

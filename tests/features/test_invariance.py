@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amper_spark.features.extraction import describe_frames
+from amper_spark.features.percussive import percussive_energy
 from amper_spark.features.statistics import window_means, window_standard_deviations, window_sums
 from amper_spark.grid import (
     HOP_LENGTH,
@@ -20,7 +21,7 @@ from amper_spark.grid import (
     WINDOW_LENGTH,
     window_count,
 )
-from amper_spark.spectra import power_blocks
+from amper_spark.spectra import MEL_BANDS, power_blocks
 
 RECORDING = (np.random.default_rng(1).standard_normal(16 * SAMPLE_RATE) * 0.1).astype(np.float32)
 RECORDING[5 * SAMPLE_RATE : 7 * SAMPLE_RATE] = 0.0
@@ -62,6 +63,17 @@ def test_frames_do_not_depend_on_where_the_recording_is_cut(first, n_frames):
         np.testing.assert_array_equal(
             getattr(piece, field.name), getattr(whole, field.name)[..., first : first + n_frames]
         )
+
+
+@settings(max_examples=100, deadline=None)
+@given(n_frames=st.integers(1, 200), block_frames=st.integers(1, 210), seed=st.integers(0, 2**32 - 1))
+def test_percussive_energy_does_not_depend_on_the_blocks(n_frames, block_frames, seed):
+    mel_power = np.random.default_rng(seed).gamma(0.3, 1.0, (MEL_BANDS, n_frames)).astype(np.float32)
+    mel_power[:, n_frames // 3 : n_frames // 2] = 0.0
+    whole = percussive_energy(mel_power=mel_power, block_frames=n_frames)
+    in_blocks = percussive_energy(mel_power=mel_power, block_frames=block_frames)
+    for expected, actual in zip(whole, in_blocks, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @settings(max_examples=50, deadline=None)
