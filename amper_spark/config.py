@@ -74,7 +74,7 @@ class Isolation(_Section):
     """What an analysis may take on a retry, see `amper_spark.spark.isolation`."""
 
     timeout_s: Positive = 300.0
-    memory_mb: Annotated[int, Field(ge=256)] = 4096
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
 
 
 class Stage(_Section):

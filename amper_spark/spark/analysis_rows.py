@@ -123,8 +123,8 @@ def _analysed(signal: Signal, settings: Analysis, isolation: Isolation | None) -
 
 @cache
 def _warm_up(settings: Analysis) -> None:
-    # Seconds of imports, which every isolated recording would pay for again. Noise that
-    # comes and goes for 15 s has beats and sections, and so goes all the way.
+    # Seconds of imports and first calls, which every isolated recording would pay for again. Noise that comes
+    # and goes has beats.
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 15 * SAMPLE_RATE).astype(np.float32)
     samples[np.arange(samples.size) % (SAMPLE_RATE // 2) > SAMPLE_RATE // 8] *= np.float32(0.01)
     analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1), settings)
