@@ -1,0 +1,1 @@
+"""Music of which everything is known: a small additive synthesiser and a composer of test pieces."""
