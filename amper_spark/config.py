@@ -137,11 +137,11 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     --------
     >>> load_config(overrides=["analysis.tempo.prior_bpm=110"]).analysis.tempo.prior_bpm
     110.0
-    >>> load_config(overrides=["stage.batch_records=0", "stage.bathc_mb=1"])
+    >>> load_config(overrides=["stage.batch_records=0", "logs.levle=INFO"])
     Traceback (most recent call last):
     ...
     amper_spark.errors.ConfigError: stage.batch_records: Input should be greater than or equal to 1, got 0
-    stage.bathc_mb: no such key; known here: batch_mb, batch_records, max_bad_share, tasks_per_core
+    logs.levle: no such key; known here: format, level
     """
     tree = _read_yaml(file) if file is not None else {}
     problems: list[str] = []

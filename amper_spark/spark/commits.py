@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from amper_spark.spark.schemas import Table
     from amper_spark.spark.staging import StagedFile
 
-_ATTEMPTS = 5
+_ATTEMPTS = 12
+_LONGEST_WAIT_S = 2.0
 # The one key under which a commit carries what the project says about it, apart from what engines say.
 _NAMESPACE = "amper_spark"
 
@@ -127,7 +129,7 @@ def commit_in_turn(
         Other writers that never let this one through.
     """
     cause: CommitFailedError | None = None
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         delta = open_table()
         merged = change(delta)
         if merged.paths.issubset(data_paths(delta)):
@@ -144,6 +146,8 @@ def commit_in_turn(
             )
         except CommitFailedError as error:
             cause = error
+            # By chance, or two that write in step would meet again and again.
+            time.sleep(random.uniform(0, min(0.02 * 2**attempt, _LONGEST_WAIT_S)))  # noqa: S311 - no secret
         else:
             return merged
     raise AmperSparkError(

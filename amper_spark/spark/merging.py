@@ -107,7 +107,7 @@ def unit_names(rows: pa.Table, key: Sequence[str]) -> pa.ChunkedArray:
 
     Examples
     --------
-    >>> unit_names(pa.table({"a": ["1", "1"], "b": ["2", "3"]}), ["a", "b"]).unique().length()
+    >>> len(unit_names(pa.table({"a": ["1", "1"], "b": ["2", "3"]}), ["a", "b"]).unique())
     2
     """
     return pc.binary_join_element_wise(*(rows[name] for name in key), _SEPARATOR)

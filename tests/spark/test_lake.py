@@ -304,8 +304,9 @@ def test_processes_that_commit_at_the_same_time_neither_lose_nor_double_a_batch(
     other = context.Process(target=commit_batches, args=(lake.uri, barrier, theirs, results))
     other.start()
     commit_batches(lake.uri, barrier, ours, results)
-    assert sum(results.get(timeout=60) for _ in [*ours, *theirs]) == 12
     other.join(timeout=60)
+    assert other.exitcode == 0
+    assert sum(results.get(timeout=60) for _ in [*ours, *theirs]) == 12
     assert [unit[3] for unit in units(lake)] == sorted(["ours", "theirs", *shared] * 2)
 
 
