@@ -13,7 +13,7 @@ help: ## Show this help
 
 setup: $(READY) ## Create .venv with everything that demo, tests and benchmarks need
 
-$(READY): scripts/setup.sh requirements/all.txt requirements/bootstrap.txt pyproject.toml
+$(READY): scripts/setup.sh requirements/all.txt requirements/bootstrap.txt
 	@scripts/setup.sh $(VENV)
 	@touch $@
 

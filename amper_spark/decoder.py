@@ -13,6 +13,7 @@ import json
 import math
 import os
 import select
+import signal
 import site
 import subprocess
 import sys
@@ -75,11 +76,6 @@ class Decoder:
         self._settings = settings or config.Decoder()
         self._limits = limits or config.Limits()
         self._child: _Child | None = None
-
-    @property
-    def timeout_s(self) -> float:
-        """How long a recording may take, in s."""
-        return self._settings.timeout_s
 
     def __enter__(self) -> Decoder:
         return self
@@ -148,7 +144,7 @@ class Decoder:
             raise BadRecordError(Reason.TIMED_OUT, detail) from None
         except _DiedError:
             self._child = None
-            raise BadRecordError(Reason.DECODER_CRASHED, child.obituary()) from None
+            raise BadRecordError(child.reason(), child.obituary()) from None
         except BaseException:
             self.close()  # an answer that still comes must not be taken for the next recording's
             raise
@@ -274,6 +270,13 @@ class _Child:
         self.stop()
         sentence = f"the decoding process {_cause_of_death(status)}"
         return f"{sentence}: {message}" if message else sentence
+
+    def reason(self) -> Reason:
+        """Tell a death for want of memory, of which the kernel's is SIGKILL, from all others."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILL_TIMEOUT_S)
+        was_killed = self._process.returncode == -signal.SIGKILL
+        return Reason.OUT_OF_MEMORY if was_killed else Reason.DECODER_CRASHED
 
     def _last_message(self) -> str:
         """Return the last line that the process, or a C library in it, has printed."""

@@ -116,7 +116,10 @@ class JobRun:
                 force=self.force,
                 retry=retry,
             )
-        self.say(f"{self.name}: {outcome}; {skipped:,} done before")
+        others = f"; {outcome.skipped:,} done by another run meanwhile" if outcome.skipped else ""
+        self.say(f"{self.name}: {outcome}; {skipped:,} done before{others}")
+        if outcome.quarantined:
+            self.say(f"why: amper-spark export quarantine --to quarantine.csv --lake {self.lake_uri}")
         return outcome.exit_status(self.config.stage.max_bad_share)
 
 

@@ -275,6 +275,7 @@ def _embed(affinity: scipy.sparse.csr_array, n_vectors: int, seed: int) -> tuple
                 v0=start,
                 ncv=min(max(60, 2 * n_vectors + 1), n_units),
                 tol=1e-8,
+                rng=np.random.default_rng(seed),  # a restart would draw from the system's otherwise
             )
         except scipy.sparse.linalg.ArpackNoConvergence as error:
             values, vectors = error.eigenvalues, error.eigenvectors

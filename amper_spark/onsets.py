@@ -1,4 +1,4 @@
-"""Onset strength and onsets (docs/architecture.md, "The 21 features").
+"""Onset strength and onsets (features 15 and 16 of `amper_spark.features.registry`).
 
 All on the frames of `amper_spark.grid`: 50 a second, not centred. Every result is computed in an order that
 does not depend on how the input is cut, so that a window alone and the same window among others agree bit

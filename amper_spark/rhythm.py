@@ -1,4 +1,4 @@
-"""The tempo of windows (docs/architecture.md, "The 21 features").
+"""The tempo of windows (feature 17 and 18 of `amper_spark.features.registry`).
 
 From onset strength, 50 frames a second, see `amper_spark.onsets`. Every result is computed in an order that
 depends neither on how the input is cut nor on what else is in the batch, so that a window alone and the same

@@ -90,10 +90,11 @@ def main() -> None:
         table.add_row(kind, f"{cpu_s:.1f}", f"{cpu_s / total_s:.1%}")
     table.add_row("all", f"{total_s:.1f}", f"{n_files * DURATION_S / total_s:.0f} x real time a core")
     Console().print(table)
+    share = spent["decoding process"] / total_s
     overhead = (spent["decoding process"] - decoding_s) / total_s
     Console(highlight=False).print(
         f"decoding the same files within the worker: {decoding_s:.1f} CPU s\n"
-        f"RESULT files={n_files} wall_s={wall_s:.0f} decoder_overhead={overhead:.3f}"
+        f"RESULT files={n_files} wall_s={wall_s:.0f} decoder_share={share:.3f} decoder_overhead={overhead:.3f}"
     )
     raise SystemExit(int(overhead > MOST_OVERHEAD))
 

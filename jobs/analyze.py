@@ -22,7 +22,7 @@ def analyze(run: JobRun, *, separate: bool | None, retry: bool) -> int:
     A changed file, another analysis configuration and a file that had vanished count as not analysed.
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 done, but more than stage.max_bad_share of the
-    recordings were bad.
+    recordings of this run were bad.
 
     \b
     Examples:

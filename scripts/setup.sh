@@ -66,16 +66,27 @@ unpack_java() (  # Debian's own package, unpacked into the environment
 )
 
 ensure_java() {
-    { [ -n "${JAVA_HOME:-}" ] && has_java "$JAVA_HOME/bin/java"; } && return
-    has_java java && return
+    has_some_java && return
     say "No Java 17 or newer found: unpacking the system's own package into $venv/jre"
-    { command -v apt-get && command -v dpkg; } >/dev/null 2>&1 && unpack_java && return
+    unpack_java || no_java
+}
+
+has_some_java() {
+    { [ -n "${JAVA_HOME:-}" ] && has_java "$JAVA_HOME/bin/java"; } || has_java java
+}
+
+can_have_java() {  # asked first: better to fail before the long download than after it
+    has_some_java || { command -v apt-get && command -v dpkg; } >/dev/null 2>&1
+}
+
+no_java() {
     fail "Spark needs Java 17 or newer, and none was found." \
          "  Debian/Ubuntu: sudo apt install openjdk-17-jre-headless     macOS: brew install openjdk@17" \
          "  or set JAVA_HOME to one that is there, then run make setup again."
 }
 
 python=$(find_python)
+can_have_java || no_java
 create_environment "$python"
 ensure_java
 say "Ready: $venv"

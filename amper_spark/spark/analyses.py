@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from amper_spark.analysis import analysis_version
 from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.spark.corpora import check_known
 from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, TRACKS
 from amper_spark.spark.stage import Stage
@@ -66,9 +67,7 @@ def analysis_units(
     tracks = lake.read(TRACKS.name)
     tracks = tracks.filter(pc.field("deleted_at").is_null())
     if corpus is not None:
-        known = sorted(pc.unique(tracks["corpus"]).to_pylist())
-        if corpus not in known:
-            raise AmperSparkError(f"no corpus {corpus!r} in {lake.uri}; known: {', '.join(known) or 'none'}")
+        check_known(lake, corpus)
         tracks = tracks.filter(pc.field("corpus") == corpus)
     if tracks.num_rows == 0:
         raise AmperSparkError(f"no recordings in {lake.uri}: run `amper-spark catalog MUSIC_FOLDER` first")

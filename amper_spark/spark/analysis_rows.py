@@ -14,7 +14,7 @@ import numpy as np
 from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
 from amper_spark.audio import Signal
 from amper_spark.config import Isolation
-from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError, Reason
+from amper_spark.errors import BadRecordError, ParameterError, Reason
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.spark.isolation import analysis_limit_s, run_isolated
 from amper_spark.spark.schemas import DONE, QUARANTINED
@@ -113,7 +113,7 @@ def _analysed(signal: Signal, settings: Analysis, isolation: Isolation | None) -
     timeout_s = analysis_limit_s(isolation, signal.duration_s)
     try:
         return run_isolated(analyse, signal, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb)
-    except (AmperSparkError, OSError, MemoryError):
+    except (BadRecordError, OSError, MemoryError):
         raise
     except Exception as error:
         # Twice the same recording, twice an error that nobody foresaw: it must not stop all the others.

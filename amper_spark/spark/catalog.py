@@ -35,7 +35,7 @@ class CatalogSummary:
     new : int
         Seen for the first time.
     changed : int
-        With another content: they will be analysed again.
+        With another size or time of modification: they will be analysed again.
     unchanged : int
     deleted : int
         Gone since the last listing; their rows stay.

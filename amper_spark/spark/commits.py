@@ -98,7 +98,7 @@ def commit_in_turn(
     *,
     stage: str,
     batch_id: str,
-    metadata: Mapping[str, str] | None = None,
+    metadata: Callable[[Merge], Mapping[str, str]] | None = None,
 ) -> Merge:
     """Commit a batch so that each commit of a stage sees what the one before has written.
 
@@ -115,8 +115,8 @@ def commit_in_turn(
         reports a failure although the commit arrived, they are part of the table.
     stage, batch_id : str
         Name the batch in the history of the table.
-    metadata : mapping of str to str, optional
-        What else the history shall tell about it.
+    metadata : callable, optional
+        Gives what else the history shall tell about it.
 
     Returns
     -------
@@ -129,14 +129,23 @@ def commit_in_turn(
         Other writers that never let this one through.
     """
     cause: CommitFailedError | None = None
+    attempted: list[Merge] = []
     for attempt in range(_ATTEMPTS):
         delta = open_table()
+        current = data_paths(delta)
+        for merged in attempted:
+            if merged.paths.issubset(current):
+                return merged  # it has arrived although the store reported a failure
         merged = change(delta)
-        if merged.paths.issubset(data_paths(delta)):
-            return merged  # nothing to add, or it has arrived although the store reported a failure
+        if not merged.paths:
+            return merged
+        attempted.append(merged)
         number = (delta.transaction_version(stage) or 0) + 1
         properties = commit_properties(
-            stage, batch_id=batch_id, metadata=metadata, transactions=[Transaction(stage, number)]
+            stage,
+            batch_id=batch_id,
+            metadata=metadata(merged) if metadata else None,
+            transactions=[Transaction(stage, number)],
         )
         added = [_add_action(file) for file in (*merged.files, *merged.kept)]
         dropped = [_remove_action(path) for path in merged.dropped]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
@@ -25,13 +26,13 @@ from amper_spark.spark.commits import (
     open_table,
     read_commit,
 )
-from amper_spark.spark.merging import Merge, merge, unit_names
+from amper_spark.spark.merging import STAMP, Merge, merge
 from amper_spark.spark.scanning import matching_row_groups
 from amper_spark.spark.schemas import TABLES, Table
 from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deltalake import DeltaTable
@@ -89,9 +90,23 @@ class Lake:
         return frozenset() if delta is None else frozenset(data_paths(delta))
 
     def read(
-        self, table: str, columns: Sequence[str] | None = None, *, paths: Collection[str] | None = None
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        *,
+        paths: Collection[str] | None = None,
+        file_column: str | None = None,
     ) -> pa.Table:
-        """Read a table, or some of its columns or files, into memory.
+        """Read a table, or some of its columns, into memory.
+
+        Parameters
+        ----------
+        table : str
+        columns : sequence of str, optional
+        paths : collection of str, optional
+            Only these files, relative to the folder of the table, committed or not.
+        file_column : str, optional
+            A further column of this name says which file a row is in.
 
         Returns
         -------
@@ -101,9 +116,16 @@ class Lake:
         schema = _projected(table, columns)
         delta = self._open(table)
         if delta is None:
-            return schema.empty_table()
+            nothing = schema.empty_table()
+            return nothing.append_column(file_column, pa.array([], pa.string())) if file_column else nothing
         with explained(self.table_uri(table), "read"):
-            return self._dataset(delta, table, paths).to_table(columns=schema.names).cast(schema)
+            dataset = self._dataset(delta, table, paths)
+            if file_column is None:
+                return dataset.to_table(columns=schema.names).cast(schema)
+            rows = dataset.to_table(columns=[*schema.names, "__filename"])
+            _, root = open_filesystem(self.table_uri(table), self.storage_options)
+            files = pc.utf8_slice_codeunits(rows["__filename"], len(root) + 1)
+            return rows.select(schema.names).cast(schema).append_column(file_column, files)
 
     def scan(
         self, table: str, columns: Sequence[str] | None = None, *, where: Expression | None = None
@@ -152,15 +174,15 @@ class Lake:
         *,
         stage: str,
         batch_id: str,
-        metadata: Mapping[str, str] | None = None,
-        known: Collection[str] = (),
-        replaces: bool = False,
+        metadata: Callable[[Merge], Mapping[str, str]] | None = None,
+        replaced: pa.Array | None = None,
+        settled: Collection[str] = (),
     ) -> Merge:
         """Add files to a table in one transaction, after which no unit is there twice.
 
-        Where the table has a row of the same unit already, a known file's is replaced; one that has
-        arrived since then stands, and the new row is left out. Files that lose rows are rewritten without
-        them, one row group in memory at a time.
+        Where the table has a row of the same unit already, it is replaced if it is among those to be
+        replaced; otherwise it stands, and the new row is left out. Files that lose rows are rewritten
+        without them, one row group in memory at a time.
 
         Parameters
         ----------
@@ -168,12 +190,12 @@ class Lake:
         files : sequence of StagedFile
         stage, batch_id : str
             Name the batch; they can be read back from `history`.
-        metadata : mapping of str to str, optional
-            What else `history` shall tell about it.
-        known : collection of str
-            `file_paths` when the work was planned, and what was committed by the same run since.
-        replaces : bool
-            Whether units of `files` may be in known files.
+        metadata : callable, optional
+            Gives what else `history` shall tell about it.
+        replaced : pyarrow.Array, optional
+            `amper_spark.spark.merging.row_names` of the rows that give way; none by default.
+        settled : collection of str
+            Files of the table that need not be looked into: they hold none of the units.
 
         Returns
         -------
@@ -185,18 +207,19 @@ class Lake:
         AmperSparkError
             A lake that cannot be written, or other writers that never let this one through.
         """
+        key = _known(table).key
 
         def change(delta: DeltaTable) -> Merge:
             return merge(
-                [path for path in data_paths(delta) if path not in staged],
+                data_paths(delta),
                 files,
-                known=known,
-                replaces=replaces,
-                units_in=partial(self._units, table),
+                key=key,
+                settled=settled,
+                replaced=pa.array([], pa.string()) if replaced is None else replaced,
+                read=lambda path: self._read_file(table, path, [*key, *STAMP]),
                 rewrite=partial(self._rewrite, table),
             )
 
-        staged = {file.path for file in files}
         with explained(self.table_uri(table), "written"):
             return commit_in_turn(
                 lambda: self._open_or_create(table),
@@ -285,10 +308,9 @@ class Lake:
     def _open_or_create(self, table: str) -> DeltaTable:
         return self._open(table) or create_table(self.table_uri(table), _known(table), self.storage_options)
 
-    def _units(self, table: str, path: str) -> pa.ChunkedArray:
+    def _read_file(self, table: str, path: str, columns: Sequence[str]) -> pa.Table:
         filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
-        key = _known(table).key
-        return unit_names(pq.read_table(f"{folder}/{path}", columns=list(key), filesystem=filesystem), key)
+        return pq.read_table(f"{folder}/{path}", columns=list(columns), filesystem=filesystem)
 
     def _rewrite(self, table: str, path: str, stays: pa.ChunkedArray) -> StagedFile | None:
         return self.write_file(table, self._kept_rows(table, path, stays), stem="kept")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from amper_spark.spark.staging import StagedFile
 
+STAMP = ("batch_id", "at")
+"""Columns that tell rows of one unit apart."""
 _SEPARATOR = "\x1f"
 
 
@@ -44,15 +46,16 @@ def merge(
     current: Sequence[str],
     files: Sequence[StagedFile],
     *,
-    known: Collection[str],
-    replaces: bool,
-    units_in: Callable[[str], pa.ChunkedArray],
+    key: Sequence[str],
+    settled: Collection[str],
+    replaced: pa.Array,
+    read: Callable[[str], pa.Table],
     rewrite: Callable[[str, pa.ChunkedArray], StagedFile | None],
 ) -> Merge:
     """Decide what becomes of new rows whose units are in the table already.
 
-    In a known file the old row is older than the work on the new one, and gives way to it. In any other it
-    has arrived meanwhile: it stands, and the new one is left out.
+    An old row that the work was planned to replace gives way, wherever it is by now. Any other has been
+    committed by someone else since then: it stands, and the new row is left out.
 
     Parameters
     ----------
@@ -60,12 +63,14 @@ def merge(
         Paths of the files of the table.
     files : sequence of StagedFile
         New files.
-    known : collection of str
-        Paths of the files that were there when the work was planned.
-    replaces : bool
-        Whether units of the new files may be in known ones; they are not looked into otherwise.
-    units_in : callable
-        Names the units in a file, a row each.
+    key : sequence of str
+        The columns that name a unit.
+    settled : collection of str
+        Paths of files that hold none of the units; they are not looked into.
+    replaced : pyarrow.Array
+        `row_names` of the old rows that give way.
+    read : callable
+        Gives the columns of `key` and `STAMP` of a file.
     rewrite : callable
         Writes the rows of a file for which a mask is true to another one; None where there are none.
 
@@ -73,22 +78,29 @@ def merge(
     -------
     Merge
     """
-    taken = _united(units_in(path) for path in current if path not in known)
-    added: list[StagedFile] = []
-    for file in files:
-        stays = pc.invert(pc.is_in(units_in(file.path), value_set=taken)) if len(taken) else None
-        whole = stays is None or pc.all(stays).as_py()
-        part = file if whole else rewrite(file.path, stays)
-        added += [part] if part else []
+    units = {file.path: unit_names(read(file.path), key) for file in files}
+    new = _united(units.values())
+    standing: list[pa.ChunkedArray] = []
     kept: list[StagedFile] = []
     dropped: list[str] = []
-    new = _united(units_in(file.path) for file in added) if replaces else _united(())
-    for path in current if len(new) else ():
-        stays = pc.invert(pc.is_in(units_in(path), value_set=new))
-        if not pc.all(stays).as_py():
+    for path in current if files else ():
+        if path in settled:
+            continue
+        rows = read(path)
+        old = unit_names(rows, key)
+        is_again = pc.is_in(old, value_set=new)
+        gives_way = pc.and_(is_again, pc.is_in(row_names(rows, key), value_set=replaced))
+        standing.append(old.filter(pc.and_not(is_again, gives_way)))
+        if pc.any(gives_way).as_py():
             dropped.append(path)
-            part = rewrite(path, stays)
+            part = rewrite(path, pc.invert(gives_way))
             kept += [part] if part else []
+    taken = _united(standing)
+    added: list[StagedFile] = []
+    for file in files:
+        stays = pc.invert(pc.is_in(units[file.path], value_set=taken))
+        part = file if pc.all(stays).as_py() else rewrite(file.path, stays)
+        added += [part] if part else []
     return Merge(tuple(added), tuple(kept), tuple(dropped))
 
 
@@ -110,7 +122,25 @@ def unit_names(rows: pa.Table, key: Sequence[str]) -> pa.ChunkedArray:
     >>> len(unit_names(pa.table({"a": ["1", "1"], "b": ["2", "3"]}), ["a", "b"]).unique())
     2
     """
-    return pc.binary_join_element_wise(*(rows[name] for name in key), _SEPARATOR)
+    return pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in key), _SEPARATOR)
+
+
+def row_names(rows: pa.Table, key: Sequence[str]) -> pa.ChunkedArray:
+    """Tell each row from all others, of the same unit too.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        With the columns of `key` and `STAMP`.
+    key : sequence of str
+        Text columns.
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+    """
+    at = rows["at"].cast(pa.int64()).cast(pa.string())
+    return pc.binary_join_element_wise(unit_names(rows, key), rows["batch_id"], at, _SEPARATOR)
 
 
 def _united(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.errors import ParameterError, Reason
+from amper_spark.spark.merging import STAMP, row_names, unit_names
 from amper_spark.spark.schemas import DONE, TABLES
 
 if TYPE_CHECKING:
@@ -30,16 +31,16 @@ class Pending:
         The units to do.
     done_before : int
         How many others there are.
-    replaces : bool
-        Whether the table has rows of some of the units, which the new ones replace.
-    known_files : frozenset of str
-        The files of the table, see `amper_spark.spark.lake.Lake.commit`.
+    replaced : pyarrow.Array
+        `amper_spark.spark.merging.row_names` of the rows that the table has of these units.
+    settled_files : frozenset of str
+        The files of the table that hold none of these units.
     """
 
     units: pa.Table
     done_before: int
-    replaces: bool
-    known_files: frozenset[str]
+    replaced: pa.Array
+    settled_files: frozenset[str]
 
 
 def find_pending(
@@ -69,17 +70,16 @@ def find_pending(
     """
     key = TABLES[table].key
     check_units(units, key)
-    has_outcome = "outcome" in TABLES[table].schema.names
-    # First: a file that arrives between the two counts as unknown, and its rows are noticed at the commit.
-    known_files = lake.file_paths(table)
-    rows = lake.read(table, columns=[*key, *(("outcome", "reason") if has_outcome else ())])
-    finished = rows.filter(_is_finished(rows, retry=retry)) if has_outcome else rows
-    todo = units if force else without(units, finished, key)
+    paths = lake.file_paths(table)
+    rows = lake.read(table, [*key, "outcome", "reason", *STAMP], paths=paths, file_column="file")
+    todo = units if force else without(units, rows.filter(_is_finished(rows, retry=retry)), key)
+    is_replaced = pc.is_in(unit_names(rows, key), value_set=unit_names(todo, key))
+    replaced = rows.filter(is_replaced)
     return Pending(
         units=todo,
         done_before=units.num_rows - todo.num_rows,
-        replaces=without(todo, rows, key).num_rows < todo.num_rows,
-        known_files=known_files,
+        replaced=row_names(replaced, key).combine_chunks(),
+        settled_files=paths - set(replaced["file"].to_pylist()),
     )
 
 

@@ -120,10 +120,10 @@ TRACKS = Table(
         [
             _column("track_id", pa.string(), "hash of corpus and key, 16 hexadecimal digits"),
             _column("corpus", pa.string(), "name of the corpus"),
-            _column("uri", pa.string(), "where the file is: a file:// or s3:// URI, percent-encoded"),
+            _column("uri", pa.string(), "where the file is: a file:// URI, percent-encoded"),
             _column("key", pa.string(), "path of the file below the root of the corpus"),
             _column("size_bytes", pa.int64(), "size of the file", unit="byte"),
-            _column("etag", pa.string(), "changes with the content of the file"),
+            _column("etag", pa.string(), "changes whenever size or time of the last modification do"),
             _column("modified_at", TIMESTAMP, "last modification of the file", unit="UTC"),
             _column(
                 "deleted_at",

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from amper_spark.spark.lake import Lake
     from amper_spark.spark.merging import Merge
     from amper_spark.spark.planning import Batch
-    from amper_spark.spark.schemas import Table
 
 __all__ = ["Estimate", "Stage", "StageInterruptedError", "StageOutcome", "estimate", "run_stage"]
 
@@ -170,7 +169,7 @@ def run_stage(
     outcome = StageOutcome(skipped=pending.done_before)
     if not cuts:
         return outcome
-    known = set(pending.known_files)
+    settled = set(pending.settled_files)
     past = Bin(records=0, weight=0.0)
     showing = Progress(stage.name) if progress is None else nullcontext(progress)
     with showing as shown, _stop_requests() as stop:
@@ -199,34 +198,51 @@ def run_stage(
                     watch=partial(_show, shown, outcome, past),
                     stop=stop,
                 )
-                seconds = time.monotonic() - batch_began_s
-                merged = lake.commit(
-                    table.name,
-                    written.files,
-                    stage=stage.name,
-                    batch_id=batch.batch_id,
-                    metadata=batch_metadata(stage.version, batch, written, seconds=seconds, cores=cores),
-                    known=known,
-                    replaces=pending.replaces,
+                describe = partial(
+                    batch_metadata,
+                    stage.version,
+                    batch,
+                    seconds=time.monotonic() - batch_began_s,
+                    cores=cores,
                 )
-            known |= merged.paths
-            if merged.files != written.files:
-                written = _recount(lake, table, merged)
-            outcome = _added(outcome, written, batch)
+                committed = _commit(lake, stage, batch, written, pending.replaced, settled, describe)
+            settled |= {file.path for file in committed.files}
+            outcome = _added(outcome, committed, batch)
             past = Bin(past.records + batch.units.num_rows, past.weight + batch.weight)
             _show(shown, outcome, past, 0, 0.0)
     return replace(outcome, seconds=time.monotonic() - began_s)
 
 
-def _recount(lake: Lake, table: Table, merged: Merge) -> Written:
-    """Count what is left of a batch of which another run has committed units meanwhile."""
-    paths = [file.path for file in merged.files]
-    columns = [name for name in ("outcome", "duration_s") if name in table.schema.names]
-    rows = lake.read(table.name, columns, paths=paths)
-    quarantined = pc.sum(pc.equal(rows["outcome"], QUARANTINED)).as_py() if "outcome" in columns else 0
-    audio_s = pc.sum(rows["duration_s"]).as_py() if "duration_s" in columns else 0.0
-    _LOG.warning("another run has done some of the same units meanwhile")
-    return Written(merged.files, quarantined or 0, audio_s or 0.0)
+def _commit(
+    lake: Lake,
+    stage: Stage,
+    batch: Batch,
+    written: Written,
+    replaced: pa.Array,
+    settled: set[str],
+    describe: Callable[[Written], dict[str, str]],
+) -> Written:
+    """Commit a batch; return what is left of it where another run has committed units meanwhile."""
+
+    def left(merged: Merge) -> Written:
+        if merged.files == written.files:
+            return written
+        paths = [file.path for file in merged.files]
+        rows = lake.read(stage.table, ["outcome", "duration_s"], paths=paths)
+        quarantined = pc.sum(pc.equal(rows["outcome"], QUARANTINED)).as_py() or 0
+        return Written(merged.files, quarantined, audio_s=pc.sum(rows["duration_s"]).as_py() or 0.0)
+
+    return left(
+        lake.commit(
+            stage.table,
+            written.files,
+            stage=stage.name,
+            batch_id=batch.batch_id,
+            metadata=lambda merged: describe(left(merged)),
+            replaced=replaced,
+            settled=settled,
+        )
+    )
 
 
 def _added(outcome: StageOutcome, written: Written, batch: Batch) -> StageOutcome:

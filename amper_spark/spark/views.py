@@ -156,7 +156,7 @@ def read_view(lake: Lake, name: str, *, corpus: str | None = None) -> pa.Table:
 def scan_view(lake: Lake, name: str, *, corpus: str | None = None) -> Iterator[pa.Table]:
     """Read a view piece by piece: for views larger than memory.
 
-    The tracks come as they are stored, the latest batch first. See `read_view` for the parameters.
+    The tracks come in no particular order. See `read_view` for the parameters.
     """
     view = find_view(name)
     columns = [*_VERSION_COLUMNS, "outcome", *([view.explode] if view.explode else view.columns)]

@@ -88,7 +88,7 @@ def test_limit_and_dry_run(command, lake, corpus, write_music):
     assert "4 new" in command("catalog", corpus, "--lake", lake.uri, "--dry-run")
     assert not lake.exists("tracks")
     command("catalog", corpus, "--lake", lake.uri)
-    assert "4" in command("analyze", "--lake", lake.uri, "--dry-run")
+    assert "4 to do" in command("analyze", "--lake", lake.uri, "--dry-run")
     assert not lake.exists("analyses")
     assert "1 done" in command("analyze", "--lake", lake.uri, "--limit", 1)
     assert "3 done" in command("analyze", "--lake", lake.uri)

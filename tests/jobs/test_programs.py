@@ -46,7 +46,7 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_record_only(command, program,
         "hang.wav": "timed_out",
         "segfault.wav": "decoder_crashed",
         "abort.wav": "decoder_crashed",
-        "oom_killed.wav": "decoder_crashed",
+        "oom_killed.wav": "out_of_memory",
         "greedy.wav": "out_of_memory",
         "good 2.wav": None,
     }

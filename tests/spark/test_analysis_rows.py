@@ -5,6 +5,7 @@ import pytest
 
 from amper_spark.config import Analysis
 from amper_spark.decoder import Decoder
+from amper_spark.errors import ParameterError
 from amper_spark.spark import analysis_rows
 from amper_spark.spark.analysis_rows import analysis_row
 from amper_spark.spark.schemas import ANALYSES
@@ -32,15 +33,16 @@ def test_a_retried_recording_gives_the_same_row(make_file, decoder):
     assert row_of(file, decoder, attempt=1) == row_of(file, decoder) | {"attempt": 1}
 
 
-def test_an_unforeseen_error_is_retried_and_then_the_recordings(make_file, decoder, monkeypatch):
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, ZeroDivisionError, ParameterError])
+def test_an_unforeseen_error_is_retried_and_then_the_recordings(make_file, decoder, monkeypatch, error):
     file = make_file("wav")
     row_of(file, decoder, attempt=1)  # warm
 
     def fail(signal, settings):
-        raise np.linalg.LinAlgError("it does not converge")
+        raise error("it does not converge")
 
     monkeypatch.setattr(analysis_rows, "analyse", fail)
-    with pytest.raises(np.linalg.LinAlgError):
+    with pytest.raises(error):
         row_of(file, decoder)
     row = row_of(file, decoder, attempt=1)
     assert (row["outcome"], row["reason"]) == ("quarantined", "analysis_crashed")

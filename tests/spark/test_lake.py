@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError
 
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.lake import Lake
+from amper_spark.spark.merging import STAMP, row_names
 from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -193,9 +194,13 @@ def test_a_unit_that_is_there_already_is_left_out(lake):
     ]
 
 
-def test_a_commit_that_arrived_though_the_store_said_no_is_not_repeated(lake, monkeypatch):
-    lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
-    known = lake.file_paths("analyses")
+def rows_there(lake):
+    key = ANALYSES.key
+    return row_names(lake.read("analyses", [*key, *STAMP]), key).combine_chunks()
+
+
+def said_no(monkeypatch):
+    """Let the store report a failure after the first commit that it has in fact taken; return all calls."""
     write = DeltaTable.create_write_transaction
     calls = []
 
@@ -206,11 +211,43 @@ def test_a_commit_that_arrived_though_the_store_said_no_is_not_repeated(lake, mo
             raise CommitFailedError("no answer in time")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", unreliable)
-    files = [staged(lake, "a", "b", batch="new")]
-    merged = lake.commit("analyses", files, stage="analyze", batch_id="b2", known=known, replaces=True)
+    return calls
+
+
+def test_a_commit_that_arrived_though_the_store_said_no_is_not_repeated(lake, monkeypatch):
+    lake.commit("analyses", [staged(lake, "a", "b", "c", "d")], stage="analyze", batch_id="b1")
+    replaced = rows_there(lake)
+    calls = said_no(monkeypatch)
+    files = [staged(lake, "a", "b", "e", batch="new")]
+    merged = lake.commit("analyses", files, stage="analyze", batch_id="b2", replaced=replaced)
     assert merged.files == tuple(files)
     assert len(calls) == 1
-    assert [(unit[0], unit[3]) for unit in units(lake)] == [("a", "new"), ("b", "new")]
+    lake.commit(
+        "analyses", [staged(lake, "c", "d", batch="new")], stage="s", batch_id="b3", replaced=replaced
+    )
+    assert [(unit[0], unit[3]) for unit in units(lake)] == [(name, "new") for name in "abcde"]
+
+
+def test_what_is_left_of_a_batch_is_told_though_the_store_said_no(lake, monkeypatch):
+    lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
+    said_no(monkeypatch)
+    files = [staged(lake, "a", "b", batch="new")]
+    merged = lake.commit("analyses", files, stage="analyze", batch_id="b2")
+    assert [file.records for file in merged.files] == [1]
+    assert [(unit[0], unit[3]) for unit in units(lake)] == [("a", "b"), ("b", "new")]
+
+
+def test_rows_to_be_replaced_are_found_wherever_others_have_put_them(lake):
+    lake.commit("analyses", [staged(lake, "a", "b")], stage="analyze", batch_id="b1")
+    lake.commit("analyses", [staged(lake, "c", "d")], stage="analyze", batch_id="b2")
+    replaced = rows_there(lake)
+    theirs = staged(lake, "c", batch="theirs")
+    lake.commit("analyses", [theirs], stage="analyze", batch_id="b3", replaced=replaced)
+    DeltaTable(lake.table_uri("analyses")).optimize.compact()
+    ours = staged(lake, "a", "b", "c", "d", batch="ours")
+    lake.commit("analyses", [ours], stage="analyze", batch_id="b4", replaced=replaced)
+    batches = [(unit[0], unit[3]) for unit in units(lake)]
+    assert batches == [("a", "ours"), ("b", "ours"), ("c", "theirs"), ("d", "ours")]
 
 
 def test_why_a_commit_never_gets_through_is_told(lake, monkeypatch):
@@ -228,7 +265,9 @@ def test_no_files_are_no_commit(lake):
 
 
 def test_history_tells_what_each_commit_said(lake):
-    lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1", metadata={"seconds": "1.5"})
+    lake.commit(
+        "analyses", [staged(lake, "a")], stage="analyze", batch_id="b1", metadata=lambda _: {"seconds": "1.5"}
+    )
     lake.commit("analyses", [staged(lake, "b")], stage="analyze", batch_id="b2")
     second, first, creation = lake.history("analyses")
     assert (first.stage, first.batch_id, first.metadata) == ("analyze", "b1", {"seconds": "1.5"})
@@ -243,8 +282,7 @@ def test_forced_files_replace_the_same_units_and_nothing_else(lake):
     lake.commit("analyses", [staged(lake, "d", "e")], stage="analyze", batch_id="b3")
     before = lake.version("analyses")
     files = [staged(lake, "a", "d", batch="new"), staged(lake, "e", "f", batch="new")]
-    known = lake.file_paths("analyses")
-    lake.commit("analyses", files, stage="analyze", batch_id="forced", known=known, replaces=True)
+    lake.commit("analyses", files, stage="analyze", batch_id="forced", replaced=rows_there(lake))
     assert lake.version("analyses") == before + 1
     assert units(lake) == [
         ("a", "e1", "v1", "new"),

@@ -21,6 +21,7 @@ from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError, 
 from amper_spark.progress import Progress
 from amper_spark.spark.isolation import run_isolated
 from amper_spark.spark.lake import Lake
+from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, DONE, QUARANTINED
 from amper_spark.spark.stage import (
     Stage,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from amper_spark.spark.merging import Merge
     from amper_spark.spark.staging import StagedFile
 
 # The workers cannot import tests: what is defined here travels with the tasks.
@@ -312,7 +314,7 @@ def test_after_a_failed_commit_the_same_batches_are_cut(spark: SparkSession, tmp
     class FullLake(Lake):
         commits = 0
 
-        def commit(self, *arguments: Any, **options: Any) -> bool:
+        def commit(self, *arguments: Any, **options: Any) -> Merge:
             self.commits += 1
             if self.commits == 2:
                 raise AmperSparkError("no space left on device")
@@ -332,8 +334,9 @@ def test_after_a_failed_commit_the_same_batches_are_cut(spark: SparkSession, tmp
     assert rows_in(troubled) == rows_in(untroubled)
 
 
-def overlapping(lake: Lake, units: pa.Table) -> Callable[[Unit], Row]:
+def overlapping(lake: Lake, units: pa.Table, *, force: bool = False) -> Callable[[Unit], Row]:
     """Work during which another run commits some of the same units, in a batch that it has cut itself."""
+    pending = find_pending(lake, "analyses", units, force=force)
 
     def work(unit: Unit) -> Row:
         if once(marker):
@@ -345,7 +348,7 @@ def overlapping(lake: Lake, units: pa.Table) -> Callable[[Unit], Row]:
                 "analyses", [pa.RecordBatch.from_pylist(rows, schema=ANALYSES.schema)], stem="x"
             )
             assert file is not None
-            lake.commit("analyses", [file], stage="analyze", batch_id="x")
+            lake.commit("analyses", [file], stage="analyze", batch_id="x", replaced=pending.replaced)
         return row_of(unit, detail="ours")
 
     others = units.to_pylist()
@@ -381,6 +384,20 @@ def test_units_that_another_run_commits_meanwhile_stand_once(
     assert len(rows_in(lake)) == len(details) == 12
     theirs = [track_id for track_id, detail in details.items() if detail == "theirs"]
     assert theirs == others["track_id"].to_pylist()
+
+
+def test_rows_that_another_run_has_only_moved_are_still_replaced(spark: SparkSession, lake: Lake):
+    run_stage(spark, lake, a_stage(), units_of(12), settings=config.Stage(batch_records=12, tasks_per_core=1))
+    others = units_of(3, start=4)
+    stage = a_stage(overlapping(lake, others, force=True))
+
+    outcome = run_stage(spark, lake, stage, units_of(12), settings=SETTINGS, force=True)
+
+    assert (outcome.done, outcome.skipped) == (9, 3)
+    details = [row["detail"] for row in rows_in(lake)]
+    assert details == ["ours"] * 4 + ["theirs"] * 3 + ["ours"] * 5
+    told = [commit.metadata for commit in lake.history("analyses", limit=3) if commit.batch_id != "x"]
+    assert sum(int(batch["records"]) for batch in told) == 9
 
 
 def test_rows_that_were_removed_are_made_again(spark: SparkSession, lake: Lake):
