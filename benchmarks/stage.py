@@ -94,7 +94,8 @@ def main() -> None:
     overhead = (spent["decoding process"] - decoding_s) / total_s
     Console(highlight=False).print(
         f"decoding the same files within the worker: {decoding_s:.1f} CPU s\n"
-        f"RESULT files={n_files} wall_s={wall_s:.0f} decoder_share={share:.3f} decoder_overhead={overhead:.3f}"
+        f"RESULT files={n_files} wall_s={wall_s:.0f} decoder_share={share:.3f} "
+        f"decoder_overhead={overhead:.3f}"
     )
     raise SystemExit(int(overhead > MOST_OVERHEAD))
 

@@ -208,6 +208,9 @@ class Lake:
             A lake that cannot be written, or other writers that never let this one through.
         """
         key = _known(table).key
+        if replaced is None:
+            replaced = pa.array([], pa.string())
+        columns = [*key, *(STAMP if len(replaced) else ())]
 
         def change(delta: DeltaTable) -> Merge:
             return merge(
@@ -215,8 +218,8 @@ class Lake:
                 files,
                 key=key,
                 settled=settled,
-                replaced=pa.array([], pa.string()) if replaced is None else replaced,
-                read=lambda path: self._read_file(table, path, [*key, *STAMP]),
+                replaced=replaced,
+                read=partial(self._read_file, table, columns=columns),
                 rewrite=partial(self._rewrite, table),
             )
 
@@ -308,7 +311,7 @@ class Lake:
     def _open_or_create(self, table: str) -> DeltaTable:
         return self._open(table) or create_table(self.table_uri(table), _known(table), self.storage_options)
 
-    def _read_file(self, table: str, path: str, columns: Sequence[str]) -> pa.Table:
+    def _read_file(self, table: str, path: str, *, columns: Sequence[str]) -> pa.Table:
         filesystem, folder = open_filesystem(self.table_uri(table), self.storage_options)
         return pq.read_table(f"{folder}/{path}", columns=list(columns), filesystem=filesystem)
 

@@ -70,7 +70,7 @@ def merge(
     replaced : pyarrow.Array
         `row_names` of the old rows that give way.
     read : callable
-        Gives the columns of `key` and `STAMP` of a file.
+        Gives the columns of `key` of a file, and those of `STAMP` if there is anything to be replaced.
     rewrite : callable
         Writes the rows of a file for which a mask is true to another one; None where there are none.
 
@@ -89,7 +89,8 @@ def merge(
         rows = read(path)
         old = unit_names(rows, key)
         is_again = pc.is_in(old, value_set=new)
-        gives_way = pc.and_(is_again, pc.is_in(row_names(rows, key), value_set=replaced))
+        names = row_names(rows, key) if len(replaced) else old
+        gives_way = pc.and_(is_again, pc.is_in(names, value_set=replaced))
         standing.append(old.filter(pc.and_not(is_again, gives_way)))
         if pc.any(gives_way).as_py():
             dropped.append(path)

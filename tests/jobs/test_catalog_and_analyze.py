@@ -154,6 +154,17 @@ def test_files_that_vanish_or_change_between_listing_and_analysis(command, lake,
     assert sorted(rows, key=str) == [None] * 3 + ["vanished"] * 2, "of etags that are no longer current"
 
 
+def test_what_was_quarantined_is_tried_again_on_request(command, lake, corpus, write_music):
+    write_music(corpus / "long.flac", duration_s=60)
+    command("catalog", corpus, "--lake", lake.uri)
+    output = command("analyze", "--lake", lake.uri, "--set", "decoder.timeout_s=1e-4", status=3)
+    assert "export quarantine" in output
+    assert "nothing new" in command("analyze", "--lake", lake.uri)
+    assert outcomes(lake) == {"long.flac": "timed_out"}
+    assert "1 done" in command("analyze", "--lake", lake.uri, "--retry")
+    assert outcomes(lake) == {"long.flac": "done"}
+
+
 ODD_NAMES = [
     "with spaces.wav",
     "quotes ' and \".wav",

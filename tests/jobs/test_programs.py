@@ -52,18 +52,6 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_record_only(command, program,
     }
 
 
-@pytest.mark.usefixtures("decoder_faults")
-def test_what_was_quarantined_is_tried_again_on_request(command, program, lake, corpus, write_music):
-    write_music(corpus / "hang.wav")
-    command("catalog", corpus, "--lake", lake.uri)
-    job = program("jobs/analyze.py", "--lake", lake.uri, "--set", "decoder.timeout_s=2")
-    finish(job, status=3)
-    assert "nothing new" in command("analyze", "--lake", lake.uri)
-    job = program("jobs/analyze.py", "--lake", lake.uri, "--set", "decoder.timeout_s=3", "--retry")
-    assert "0 done, 1 quarantined" in finish(job, status=3)
-    assert lake.read("analyses")["detail"].to_pylist() == ["not decoded within 3 s"]
-
-
 def test_a_lake_that_cannot_be_written(command, program, tmp_path, corpus, write_music):
     write_music(corpus / "one.wav")
     in_the_way = tmp_path / "file"

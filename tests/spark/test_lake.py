@@ -15,6 +15,7 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.spark import commits
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.merging import STAMP, row_names
 from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
@@ -255,6 +256,7 @@ def test_why_a_commit_never_gets_through_is_told(lake, monkeypatch):
         raise CommitFailedError("the clock of the store is broken")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", refuse)
+    monkeypatch.setattr(commits, "_LONGEST_WAIT_S", 0)
     with pytest.raises(AmperSparkError, match="the clock of the store is broken"):
         lake.commit("analyses", [staged(lake, "a")], stage="analyze", batch_id="b1")
 
