@@ -1,7 +1,7 @@
 """Ellis' beat tracker: of all sequences of beats, the one that best joins strong onsets and a steady tempo.
 
 The same as ``librosa.beat.beat_track`` for a tempo that is given. librosa compiles its tracker anew in every
-process, which takes seconds; here NumPy does a stretch of frames at a time.
+process, which takes seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.onsets import FloatArray, checked_onset_strength
 
@@ -60,8 +61,7 @@ def track_beats(*, onset_strength: npt.NDArray[Any], period_frames: Frames, tigh
 
         C[t] = s[t] + max over lags l from p / 2 to 2 p of (C[t - l] - tightness * log(l / p)^2)
 
-    No lag is shorter than half a period. That many frames therefore do not depend on each other, and are
-    computed together.
+    Of equally good lags the shortest is taken.
 
     References
     ----------
@@ -135,25 +135,30 @@ def _best_paths(
     local_score: FloatArray, period_frames: Frames, tightness: float
 ) -> tuple[FloatArray, Frames]:
     """Score of the best path to every frame, and the beat before it on that path, -1 for none."""
-    margin = 2 * int(period_frames.max())
-    score = np.full(margin + local_score.size, -np.inf)  # no path comes from before the first frame
+    score = local_score.copy()
     previous = np.full(local_score.size, -1, dtype=np.intp)
     for start, stop, period in _steady_stretches(period_frames):
         lag = np.arange(round(period / 2), 2 * period + 1)
         penalty = tightness * (np.log(lag) - np.log(period)) ** 2
-        # A view that sees what is written to the score: row t holds the scores of frame t's predecessors.
-        predecessors = np.lib.stride_tricks.sliding_window_view(score, lag.size)[margin - lag[-1] :, ::-1]
-        for first in range(start, stop, int(lag[0])):
-            frames = slice(first, min(first + int(lag[0]), stop))
-            candidates = predecessors[frames] - penalty
-            gain = candidates.max(axis=1)
-            has_predecessor = gain > -np.inf
-            score[margin + frames.start : margin + frames.stop] = local_score[frames] + np.where(
-                has_predecessor, gain, 0.0
-            )
-            nearest = lag[candidates.argmax(axis=1)]  # argmax takes the first, the shortest lag of equals
-            previous[frames] = np.where(has_predecessor, np.arange(first, frames.stop) - nearest, -1)
-    return score[margin:], previous
+        _extend_paths(score, previous, start, stop, lag[0], penalty)
+    return score, previous
+
+
+@compiled("void(float64[::1], intp[::1], intp, intp, intp, float64[::1])")
+def _extend_paths(
+    score: FloatArray, previous: Frames, start: int, stop: int, shortest_lag: int, penalty: FloatArray
+) -> None:
+    """Add ``max over i of (score[t - shortest_lag - i] - penalty[i])`` to each score, from start to stop."""
+    for frame in range(start, stop):
+        nearest = frame - shortest_lag
+        gain = -np.inf  # no path comes from before the first frame
+        for i in range(min(penalty.size, nearest + 1)):
+            candidate = score[nearest - i] - penalty[i]
+            if candidate > gain:
+                gain = candidate
+                previous[frame] = nearest - i
+        if previous[frame] >= 0:
+            score[frame] += gain
 
 
 def _last_beat(path_score: FloatArray) -> int:

@@ -6,12 +6,14 @@ tempo and its double are often equally right, over a recording seldom.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.beat_tracking import track_beats
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.grid import (
     FRAME_LENGTH,
@@ -82,7 +84,7 @@ def tempo_curve(*, score: npt.NDArray[Any]) -> FloatArray:
         raise ParameterError(f"score must be (window, {TEMPO_GRID_BPM.size}), shape={score.shape}")
     if not np.isfinite(score).all():
         raise ParameterError("score must be finite")
-    return interpolated_tempo(score=score, index=_likeliest_path(score, np.log(_tempo_transition())))
+    return interpolated_tempo(score=score, index=_likeliest_path(score, _log_transition()))
 
 
 def beat_times(*, onset_strength: npt.NDArray[Any], tempo_bpm: npt.NDArray[Any]) -> FloatArray:
@@ -136,28 +138,48 @@ def beat_times(*, onset_strength: npt.NDArray[Any], tempo_bpm: npt.NDArray[Any])
     return np.concatenate([before_s[::-1], tracked_s, after_s])
 
 
-def _tempo_transition() -> FloatArray:
+@cache
+def _log_transition() -> FloatArray:
     distance = np.abs(np.subtract.outer(np.log2(TEMPO_GRID_BPM), np.log2(TEMPO_GRID_BPM)))
     drift = np.exp(-distance / _DRIFT_OCTAVES)
     drift /= drift.sum(axis=1, keepdims=True)
-    return (1 - _JUMP_PROBABILITY) * drift + _JUMP_PROBABILITY / TEMPO_GRID_BPM.size
+    return np.log((1 - _JUMP_PROBABILITY) * drift + _JUMP_PROBABILITY / TEMPO_GRID_BPM.size)
 
 
 def _likeliest_path(log_likelihood: npt.NDArray[Any], log_transition: FloatArray) -> npt.NDArray[np.intp]:
     """Viterbi's algorithm from an even start; of equals the first, as in `librosa.sequence.viterbi`."""
-    n_steps = len(log_likelihood)
-    towards = np.ascontiguousarray(log_transition.T)
-    came_from = np.zeros(log_likelihood.shape, dtype=np.intp)
-    best = log_likelihood[0]
-    for step in range(1, n_steps):
-        total = best + towards
-        came_from[step] = total.argmax(axis=1)
-        best = total.max(axis=1) + log_likelihood[step]
-    path = np.empty(n_steps, dtype=np.intp)
-    path[-1] = best.argmax()
-    for step in range(n_steps - 1, 0, -1):
-        path[step - 1] = came_from[step, path[step]]
+    best = np.array(log_likelihood, dtype=np.float64, order="C")
+    _add_best_scores(best, log_transition, log_transition.max(axis=1), log_transition.min())
+    path = np.empty(len(best), dtype=np.intp)
+    path[-1] = best[-1].argmax()
+    for step in range(len(best) - 1, 0, -1):
+        path[step - 1] = (best[step - 1] + log_transition[:, path[step]]).argmax()
     return path
+
+
+@compiled("void(float64[:, ::1], float64[:, ::1], float64[::1], float64)")
+def _add_best_scores(
+    best: FloatArray, log_transition: FloatArray, likeliest: FloatArray, rarest: float
+) -> None:
+    """Turn the likelihood of every state at every step into the score of the best path to it.
+
+    ``best[n, j] += max over i of (best[n - 1, i] + log_transition[i, j])``
+    """
+    n_steps, n_states = best.shape
+    gain = np.empty(n_states)
+    for step in range(1, n_steps):
+        before = best[step - 1]
+        # Every state can be reached from the best one: most others are too far behind to lead anywhere.
+        reached = -np.inf
+        for i in range(n_states):
+            reached = max(reached, before[i] + rarest)
+        gain[:] = reached
+        for i in range(n_states):
+            if before[i] + likeliest[i] > reached:
+                for j in range(n_states):
+                    gain[j] = max(gain[j], before[i] + log_transition[i, j])
+        for j in range(n_states):
+            best[step, j] += gain[j]
 
 
 def _tracked_beats(strength: FloatArray, tempo_bpm: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.grid import FRAME_RATE
 from amper_spark.onsets import FloatArray, checked_onset_strength
@@ -235,9 +236,14 @@ def _beat_period_frames(tempo_bpm: Any) -> Any:
     return 60 * FRAME_RATE / tempo_bpm
 
 
+@compiled("float64[:, ::1](float64[:, ::1], float64[:, :])")
 def _sampled(values: FloatArray, position: FloatArray) -> FloatArray:
     """Interpolate rows linearly at fractional positions, shape (window or 1, position)."""
-    lower = np.minimum(position.astype(np.intp), values.shape[1] - 2)
-    fraction = position - lower
-    below, above = (np.take_along_axis(values, lower + shift, axis=1) for shift in (0, 1))
-    return below * (1 - fraction) + above * fraction
+    sampled = np.empty((values.shape[0], position.shape[1]))
+    for window in range(sampled.shape[0]):
+        own = window % position.shape[0]
+        for i in range(sampled.shape[1]):
+            lower = min(int(position[own, i]), values.shape[1] - 2)
+            fraction = position[own, i] - lower
+            sampled[window, i] = values[window, lower] * (1 - fraction) + values[window, lower + 1] * fraction
+    return sampled

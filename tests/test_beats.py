@@ -123,6 +123,25 @@ def test_the_curve_is_the_likeliest_path_that_librosa_finds(seed):
     np.testing.assert_allclose(tempo_curve(score=score), GRID_BPM[path], rtol=0.0049)
 
 
+@pytest.mark.parametrize("spread", [0.1, 1.0, 4.0, 20.0, 1e3])
+def test_no_path_is_likelier_than_the_curve(spread):
+    octaves = np.abs(np.subtract.outer(np.log2(GRID_BPM), np.log2(GRID_BPM)))
+    drift = np.exp(-octaves / 0.02)
+    transition = np.log(0.9999 * drift / drift.sum(axis=1, keepdims=True) + 0.0001 / GRID_BPM.size)
+    for seed in range(5):
+        score = np.random.default_rng(seed).normal(0, spread, (40, GRID_BPM.size))
+        best, came_from = score[0], []
+        for step in score[1:]:
+            candidates = best[:, np.newaxis] + transition
+            came_from.append(candidates.argmax(axis=0))
+            best = candidates.max(axis=0) + step
+        path = [best.argmax()]
+        for previous in reversed(came_from):
+            path.append(previous[path[-1]])
+        # Interpolation moves a tempo by half a step of the grid at most.
+        np.testing.assert_allclose(tempo_curve(score=score), GRID_BPM[path[::-1]], rtol=0.0049)
+
+
 @pytest.mark.parametrize("n_windows", [1, 2, 50])
 def test_without_any_evidence_the_curve_stays_on_the_prior(n_windows):
     estimate = rhythm.estimate_tempo(onset_strength=np.zeros((n_windows, 496)), **SETTINGS)
