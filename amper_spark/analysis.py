@@ -16,15 +16,15 @@ from amper_spark.features.extraction import Frames, describe_frames
 from amper_spark.features.percussive import percussive_energy
 from amper_spark.features.statistics import window_means, window_standard_deviations, window_sums
 from amper_spark.features.temporal import dynamic_range
-from amper_spark.grid import FRAME_RATE, frame_times_s, window_bounds, window_count, window_slices
-from amper_spark.onsets import onset_frames, onset_strength
+from amper_spark.grid import frame_times_s, window_bounds, window_count, window_slices
+from amper_spark.onsets import onset_strength, window_onset_rate
 from amper_spark.rhythm import TempoEstimate, estimate_tempo
 from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
 
-ALGORITHM_REVISION = 2
+ALGORITHM_REVISION = 3
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
@@ -104,16 +104,19 @@ def analyse(signal: Signal, settings: Analysis | None = None) -> TrackAnalysis:
     frames = describe_frames(samples=samples)
     constant_q = constant_q_power(samples=samples)
     onsets = onset_strength(mel_db=decibels(frames.mel_power))
-    windows = window_slices(n_windows=window_count(samples.size), n_frames=onsets.size)
+    n_windows = window_count(samples.size)
+    windows = window_slices(n_windows=n_windows, n_frames=onsets.size)
+    onset_rate = window_onset_rate(onset_strength=onsets, n_windows=n_windows)
     tempo = estimate_tempo(
         onset_strength=np.stack([onsets[window] for window in windows]),
+        onset_rate=onset_rate,
         **settings.tempo.model_dump(),
     )
     beats_s = beat_times(onset_strength=onsets, tempo_bpm=tempo_curve(score=tempo.score))
     segmentation = _segment(frames, constant_q, beats_s, signal.duration_s, settings)
     return TrackAnalysis(
         duration_s=signal.duration_s,
-        windows=_describe_windows(samples.size, frames, constant_q, onsets, tempo),
+        windows=_describe_windows(samples.size, frames, constant_q, onsets, onset_rate, tempo),
         segments=_segment_columns(segmentation),
         beats_s=beats_s,
     )
@@ -124,6 +127,7 @@ def _describe_windows(
     frames: Frames,
     constant_q: npt.NDArray[np.float32],
     onsets: npt.NDArray[np.floating],
+    onset_rate: npt.NDArray[np.float64],
     tempo: TempoEstimate,
 ) -> Columns:
     bounds_s = window_bounds(n_samples)
@@ -131,8 +135,6 @@ def _describe_windows(
     windows = window_slices(n_windows=n_windows, n_frames=onsets.size)
     mean = partial(window_means, n_windows=n_windows)
     mfcc = mean(values=frames.mfcc)
-    onset_marks = np.zeros(onsets.size)
-    onset_marks[onset_frames(onset_strength=onsets)] = 1.0
     percussive, total = (
         window_sums(values=energy, n_windows=n_windows)
         for energy in percussive_energy(mel_power=frames.mel_power)
@@ -157,7 +159,7 @@ def _describe_windows(
         "spectral_flatness": mean(values=frames.spectral_flatness),
         "spectral_rolloff": mean(values=frames.spectral_rolloff),
         "spectral_flux": mean(values=onsets),
-        "onset_rate": FRAME_RATE * mean(values=onset_marks),
+        "onset_rate": onset_rate,
         "tempo": tempo.tempo_bpm,
         "pulse_clarity": tempo.pulse_clarity,
         "percussive_ratio": percussive / np.where(total > 0, total, 1.0),

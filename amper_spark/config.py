@@ -44,7 +44,9 @@ class Tempo(_Section):
 
     prior_bpm: Annotated[float, Field(ge=30, le=300)] = 130.0
     prior_octaves: Positive = 0.7
-    spectrum_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+    spectrum_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.75
+    onsets_per_beat: Positive = 2.3
+    onsets_octaves: Positive = 1.5
 
 
 class Structure(_Section):

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.errors import ParameterError
+from amper_spark.features.statistics import window_means
+from amper_spark.grid import FRAME_RATE
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -117,6 +119,33 @@ def onset_frames(*, onset_strength: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     for distance in range(1, _ONSET_PEAK_FRAMES + 1):
         is_onset &= (strength > neighbours[reach - distance]) & (strength >= neighbours[reach + distance])
     return np.flatnonzero(is_onset)
+
+
+def window_onset_rate(*, onset_strength: npt.NDArray[Any], n_windows: int) -> FloatArray:
+    """Count the onsets of each window.
+
+    Parameters
+    ----------
+    onset_strength : np.ndarray [shape=(frame,), >= 0]
+        Of the whole recording, in dB.
+    n_windows : int > 0
+        See `amper_spark.grid.window_count`.
+
+    Returns
+    -------
+    np.ndarray [shape=(window,)]
+        In 1/s.
+
+    Examples
+    --------
+    >>> strength = np.zeros(496)
+    >>> strength[::25] = 6.0
+    >>> window_onset_rate(onset_strength=strength, n_windows=1).round(2).tolist()
+    [2.02]
+    """
+    marks = np.zeros(onset_strength.size)
+    marks[onset_frames(onset_strength=onset_strength)] = 1.0
+    return FRAME_RATE * window_means(values=marks, n_windows=n_windows)
 
 
 def checked_onset_strength(onset_strength: npt.NDArray[Any], *, axes: str) -> FloatArray:

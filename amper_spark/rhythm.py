@@ -33,6 +33,8 @@ _COMB_FLOOR = 1e-3
 """Keeps the logarithms finite where there is no periodicity at all."""
 _SPECTRUM_LENGTH = 2048
 """Zero-padded length of the Fourier transform, in frames: 1.5 BPM between bins."""
+_LARGEST_DEVIATION = 1.0
+"""Standard deviations beyond which the number of onsets a beat says no more."""
 _BATCH_WINDOWS = 64
 """Windows computed together: bounds the memory, changes no bit of the result."""
 
@@ -61,9 +63,12 @@ class TempoEstimate(NamedTuple):
 def estimate_tempo(
     *,
     onset_strength: npt.NDArray[Any],
+    onset_rate: npt.NDArray[Any],
     prior_bpm: float,
     prior_octaves: float,
     spectrum_weight: float,
+    onsets_per_beat: float,
+    onsets_octaves: float,
 ) -> TempoEstimate:
     """Estimate one static tempo for every window.
 
@@ -71,12 +76,18 @@ def estimate_tempo(
     ----------
     onset_strength : np.ndarray [shape=(window, frame), >= 0]
         The windows' onset strength, in dB.
+    onset_rate : np.ndarray [shape=(window,), >= 0]
+        The windows' onsets a second, see `amper_spark.onsets.onset_frames`.
     prior_bpm : float, 30 to 300
         The tempo that is most likely before anything is heard, in BPM.
     prior_octaves : float > 0
         Standard deviation of the prior, in octaves.
     spectrum_weight : float >= 0
         Weight of the Fourier transform against the autocorrelation.
+    onsets_per_beat : float > 0
+        The number of onsets a beat that is most likely.
+    onsets_octaves : float > 0
+        Standard deviation of that number, in octaves.
 
     Returns
     -------
@@ -97,10 +108,14 @@ def estimate_tempo(
     beat periods, and F the amplitude of its Hann-windowed spectrum, added up at 1, 2 and 4 times the beat
     frequency::
 
-        score(b) = log max(A(b), 0.001) + weight * log(F(b) + 0.001) - (log2(b / prior) / octaves)^2 / 2
+        score(b) = log max(A(b), 0.001) + weight * log(F(b) + 0.001)
+                   - (log2(b / prior) / octaves)^2 / 2 - d(b)^2 / 2
 
     Both are interpolated linearly, the maximum of the score by a parabola. Multiples of the period beyond 5/6
-    of the window, where hardly anything overlaps, are left out.
+    of the window, where hardly anything overlaps, are left out. A tempo and its double differ little in A
+    and F; beside the prior, d decides: how far the onsets a beat, 60 r / b with r onsets a second, are from
+    what is usual, in standard deviations on a logarithmic scale. Beyond one it says no more, and nothing
+    where there are no onsets: sparse music need not be slow.
 
     References
     ----------
@@ -114,7 +129,13 @@ def estimate_tempo(
     >>> strength = np.zeros((2, 496))
     >>> strength[0, ::25] = 6.0  # a pulse every 25 frames is 2 a second; the second window has none
     >>> estimate = estimate_tempo(
-    ...     onset_strength=strength, prior_bpm=130.0, prior_octaves=0.7, spectrum_weight=0.5
+    ...     onset_strength=strength,
+    ...     onset_rate=np.array([2.0, 0.0]),
+    ...     prior_bpm=130.0,
+    ...     prior_octaves=0.7,
+    ...     spectrum_weight=0.75,
+    ...     onsets_per_beat=2.3,
+    ...     onsets_octaves=1.5,
     ... )
     >>> estimate.tempo_bpm.round(0).tolist(), estimate.pulse_clarity.round(2).tolist()
     ([120.0, 130.0], [1.0, 0.0])
@@ -125,11 +146,21 @@ def estimate_tempo(
         raise ParameterError(f"prior_octaves must be positive and finite, got {prior_octaves}")
     if not 0 <= spectrum_weight < np.inf:
         raise ParameterError(f"spectrum_weight must be at least 0 and finite, got {spectrum_weight}")
+    for name, value in {"onsets_per_beat": onsets_per_beat, "onsets_octaves": onsets_octaves}.items():
+        if not 0 < value < np.inf:
+            raise ParameterError(f"{name} must be positive and finite, got {value}")
     strength = checked_onset_strength(onset_strength, axes="window, frame")
+    rate = np.asarray(onset_rate, dtype=np.float64)
+    if rate.shape != strength.shape[:1] or not (np.isfinite(rate) & (rate >= 0)).all():
+        raise ParameterError(f"onset_rate must be one a window, finite and >= 0, got {onset_rate}")
     prior = -0.5 * (np.log2(TEMPO_GRID_BPM / prior_bpm) / prior_octaves) ** 2
+    prior = prior - 0.5 * _onsets_deviation(rate, onsets_per_beat, onsets_octaves) ** 2
+    starts = range(0, len(strength), _BATCH_WINDOWS)
     batches = [
-        _estimate_batch(strength[start : start + _BATCH_WINDOWS], prior, spectrum_weight)
-        for start in range(0, len(strength), _BATCH_WINDOWS)
+        _estimate_batch(
+            strength[start : start + _BATCH_WINDOWS], prior[start : start + _BATCH_WINDOWS], spectrum_weight
+        )
+        for start in starts
     ]
     return TempoEstimate(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
@@ -165,6 +196,12 @@ def interpolated_tempo(*, score: FloatArray, index: npt.NDArray[np.intp]) -> Flo
     step = np.log(TEMPO_MAX_BPM / TEMPO_MIN_BPM) / (TEMPO_GRID_BPM.size - 1)
     tempo_bpm = TEMPO_GRID_BPM[index] * np.exp(step * np.clip(offset, -0.5, 0.5))
     return np.clip(tempo_bpm, TEMPO_MIN_BPM, TEMPO_MAX_BPM)
+
+
+def _onsets_deviation(rate: FloatArray, per_beat: float, octaves: float) -> FloatArray:
+    onsets = 60 * rate[:, np.newaxis] / TEMPO_GRID_BPM
+    deviation = np.log2(np.where(onsets > 0, onsets, per_beat) / per_beat) / octaves
+    return np.clip(deviation, -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
 
 
 def _estimate_batch(strength: FloatArray, prior: FloatArray, spectrum_weight: float) -> TempoEstimate:

@@ -31,6 +31,10 @@ _FRAMES_A_WINDOW = (WINDOW_LENGTH - CONSTANT_Q_FRAME_LENGTH) // CONSTANT_Q_HOP_L
 _FRAMES_A_STRIDE = STRIDE_LENGTH // CONSTANT_Q_HOP_LENGTH
 
 
+MODES = ("major", "minor")
+"""In the order of the profiles."""
+
+
 class Tonic(NamedTuple):
     """Tonic of each window.
 
@@ -38,11 +42,14 @@ class Tonic(NamedTuple):
     ----------
     tonic : np.ndarray [shape=(...)], int
         Pitch class 0 to 11, C = 0.
+    mode : np.ndarray [shape=(...)], str
+        ``major`` or ``minor``: the better profile of the tonic.
     strength : np.ndarray [shape=(...)]
         Best minus second-best correlation; 0 where no pitch stands out.
     """
 
     tonic: npt.NDArray[np.int64]
+    mode: npt.NDArray[np.str_]
     strength: npt.NDArray[np.float64]
 
 
@@ -166,10 +173,14 @@ def estimate_tonic(*, chroma: npt.NDArray[np.float64]) -> Tonic:
     # Rounding leaves about 1e-16 of a flat chroma; a real one varies by more than 1e-6.
     pitched = norm[..., 0] > 1e-9
     direction = np.where(pitched[..., np.newaxis], centred / np.where(norm > 0, norm, 1.0), 0.0)
-    correlation = np.einsum("...p,mtp->...mt", direction, _profiles()).max(axis=-2)
+    by_mode = np.einsum("...p,mtp->...mt", direction, _profiles())
+    correlation = by_mode.max(axis=-2)
     ranked = np.sort(correlation, axis=-1)
+    tonic = np.where(pitched, correlation.argmax(axis=-1), 0)
+    at_tonic = np.take_along_axis(by_mode, tonic[..., np.newaxis, np.newaxis], axis=-1)[..., 0]
     return Tonic(
-        tonic=np.where(pitched, correlation.argmax(axis=-1), 0),
+        tonic=tonic,
+        mode=np.array(MODES)[at_tonic.argmax(axis=-1)],
         strength=np.where(pitched, ranked[..., -1] - ranked[..., -2], 0.0),
     )
 

@@ -25,7 +25,7 @@ from amper_spark.grid import (
     WINDOW_LENGTH,
     window_slices,
 )
-from amper_spark.onsets import onset_strength
+from amper_spark.onsets import onset_frames, onset_strength
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 TRACKS = json.loads((REFERENCE_TRACKS / "tracks.json").read_text())
@@ -54,7 +54,13 @@ def windows_of(strength):
     return np.stack([strength[s] for s in window_slices(n_windows=n_windows, n_frames=strength.size)])
 
 
+def rate_of(strength):
+    return np.array([50 * onset_frames(onset_strength=row).size / row.size for row in strength])
+
+
 def estimate(strength, **changes):
+    if "onset_rate" not in changes:
+        changes["onset_rate"] = rate_of(strength)
     return rhythm.estimate_tempo(onset_strength=strength, **{**SETTINGS, **changes})
 
 
@@ -179,13 +185,13 @@ def test_without_a_pulse_the_prior_decides(level, n_frames, prior_bpm, alternati
     prior_bpm=st.floats(30, 300),
     prior_octaves=st.floats(0.05, 10),
     spectrum_weight=st.floats(0, 5),
+    onset_rate=st.floats(0, 25),
+    onsets_per_beat=st.floats(0.1, 10),
+    onsets_octaves=st.floats(0.05, 10),
 )
-def test_tempo_is_never_nan_and_never_out_of_range(strength, prior_bpm, prior_octaves, spectrum_weight):
+def test_tempo_is_never_nan_and_never_out_of_range(strength, onset_rate, **parameters):
     result = rhythm.estimate_tempo(
-        onset_strength=strength,
-        prior_bpm=prior_bpm,
-        prior_octaves=prior_octaves,
-        spectrum_weight=spectrum_weight,
+        onset_strength=strength, onset_rate=np.full(len(strength), onset_rate), **parameters
     )
     for tempo_bpm in (result.tempo_bpm, result.alternative_bpm):
         assert tempo_bpm.shape == (len(strength),)
@@ -222,7 +228,8 @@ def test_part_of_a_batch_has_the_bits_of_the_whole(seed, bounds):
 
 def test_tempo_does_not_depend_on_the_scale_of_the_onset_strength():
     strength = pulses(23.1, WINDOW_FRAMES) + np.random.default_rng(0).gamma(1, 1, (5, WINDOW_FRAMES))
-    np.testing.assert_allclose(estimate(1e-3 * strength).tempo_bpm, estimate(strength).tempo_bpm)
+    louder, softer = (estimate(scale * strength, onset_rate=rate_of(strength)) for scale in (1, 1e-3))
+    np.testing.assert_allclose(softer.tempo_bpm, louder.tempo_bpm)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +260,20 @@ def test_estimate_tempo_refuses_wrong_parameters(changes, message):
 )
 def test_estimate_tempo_refuses_what_is_no_onset_strength(strength, message):
     with pytest.raises(ParameterError, match=message):
-        estimate(strength)
+        estimate(strength, onset_rate=np.zeros(2))
+
+
+@pytest.mark.parametrize("onset_rate", [np.zeros(3), np.array([1.0, -1.0]), np.array([1.0, np.nan])])
+def test_estimate_tempo_refuses_what_is_no_onset_rate(onset_rate):
+    with pytest.raises(ParameterError, match="one a window, finite and >= 0"):
+        estimate(np.ones((2, WINDOW_FRAMES)), onset_rate=onset_rate)
+
+
+def test_of_two_octaves_the_one_with_usual_onsets_a_beat_is_taken():
+    strength = pulses(15.0, WINDOW_FRAMES)[np.newaxis]  # 200 a minute: beats or eighths
+    for onset_rate, tempo_bpm in ((3.3, 100), (8.0, 200)):
+        result = estimate(strength, onset_rate=np.array([onset_rate]))
+        np.testing.assert_allclose(result.tempo_bpm, tempo_bpm, rtol=0.01)
 
 
 # Real music

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-GO_ON = "What is committed stays; run the same command again to go on."
 _POLL_S = 0.5
 _FILE_ROW = "path string, size_bytes long, records long, quarantined long, audio_s double"
 
@@ -79,6 +78,7 @@ def write_batch(
     label: str,
     watch: Watch,
     stop: threading.Event,
+    advice: str,
 ) -> Written:
     """Let Spark write the rows of a batch, and wait for it.
 
@@ -97,6 +97,8 @@ def write_batch(
         Is told about twice a second how many records of the batch are done, and their weight.
     stop : threading.Event
         Once set, the Spark job is cancelled.
+    advice : str
+        What to do after a failure or a stop: the end of either message.
 
     Returns
     -------
@@ -131,9 +133,9 @@ def write_batch(
         written = _collected(job.result())
     except (PySparkException, Py4JError, OSError) as error:
         if stop.is_set():
-            raise StageInterruptedError(f"{label} was stopped. {GO_ON}") from error
+            raise StageInterruptedError(f"{label} was stopped. {advice}") from error
         _LOG.debug("%s failed", label, exc_info=error)
-        raise AmperSparkError(f"{label} failed: {explain(error)}\n{GO_ON}") from error
+        raise AmperSparkError(f"{label} failed: {explain(error)}\n{advice}") from error
     _check(written, counts.get, batch, label)
     return written
 

@@ -28,6 +28,7 @@ from pyspark.sql import SparkSession
 
 from amper_spark.errors import AmperSparkError
 from amper_spark.spark.gateway import start_java
+from amper_spark.spark.interrupts import stop_requests
 from amper_spark.spark.isolation import record_limit_s
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     if running is not None:
         yield running
         return
+    _LOG.info("starting Spark")
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
         provide_java()
@@ -93,18 +95,21 @@ def spark_session(config: Config, *, app_name: str) -> Iterator[SparkSession]:
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
+    with stop_requests() as stop:  # half started, Java would outlive this process
+        try:
+            if not submitted:
+                start_java(settings)
+            session = builder.getOrCreate()
+        except (AmperSparkError, PySparkException, Py4JError) as error:
+            _LOG.debug("Spark did not start", exc_info=error)
+            reason = str(error).strip().splitlines()
+            given = ", ".join(f"{key}={value}" for key, value in {**config.spark, **told}.items())
+            raise AmperSparkError(
+                f"Spark does not start: {' '.join(reason[:2])}\nIt was told: {given or 'nothing'}"
+            ) from error
     try:
-        if not submitted:
-            start_java(settings)
-        session = builder.getOrCreate()
-    except (AmperSparkError, PySparkException, Py4JError) as error:
-        _LOG.debug("Spark did not start", exc_info=error)
-        reason = str(error).strip().splitlines()
-        given = ", ".join(f"{key}={value}" for key, value in {**config.spark, **told}.items())
-        raise AmperSparkError(
-            f"Spark does not start: {' '.join(reason[:2])}\nIt was told: {given or 'nothing'}"
-        ) from error
-    try:
+        if stop.is_set():
+            raise KeyboardInterrupt
         yield session
     finally:
         # Whatever ended Spark's Java process has been told already.

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
-import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,14 +20,15 @@ import pyarrow.compute as pc
 
 from amper_spark.logs import log_context
 from amper_spark.progress import Progress, format_duration
-from amper_spark.spark.batch import GO_ON, StageInterruptedError, Written, write_batch
+from amper_spark.spark.batch import StageInterruptedError, Written, write_batch
 from amper_spark.spark.estimate import WEIGHT, Estimate, batch_metadata, estimate
+from amper_spark.spark.interrupts import stop_requests
 from amper_spark.spark.pending import check_units, find_pending
 from amper_spark.spark.planning import Bin, cut_units, deal_batch
 from amper_spark.spark.schemas import QUARANTINED, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
@@ -42,6 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "Stage", "StageInterruptedError", "StageOutcome", "estimate", "run_stage"]
 
 _LOG = logging.getLogger(__name__)
+
+_GO_ON = "What is committed stays; run the same command again to go on."
+_FORCE_AGAIN = (
+    "What is committed stays, the rest is as it was before; run the same command again to do all of it."
+)
 
 
 @dataclass(frozen=True)
@@ -170,14 +174,15 @@ def run_stage(
     if not cuts:
         return outcome
     settled = set(pending.settled_files)
+    advice = _FORCE_AGAIN if force else _GO_ON
     past = Bin(records=0, weight=0.0)
     showing = Progress(stage.name) if progress is None else nullcontext(progress)
-    with showing as shown, _stop_requests() as stop:
+    with showing as shown, stop_requests() as stop:
         shown.begin(total=pending.units.num_rows, total_bytes=pc.sum(pending.units[WEIGHT]).as_py())
         for number, cut in enumerate(cuts, start=1):
             label = f"{stage.name} {number}/{len(cuts)}"
             if stop.is_set():
-                raise StageInterruptedError(f"{stage.name} was stopped before {label}. {GO_ON}")
+                raise StageInterruptedError(f"{stage.name} was stopped before {label}. {advice}")
             batch_began_s = time.monotonic()
             cores = spark.sparkContext.defaultParallelism  # only now: on a cluster, executors come and go
             batch = deal_batch(
@@ -197,6 +202,7 @@ def run_stage(
                     label=label,
                     watch=partial(_show, shown, outcome, past),
                     stop=stop,
+                    advice=advice,
                 )
                 describe = partial(
                     batch_metadata,
@@ -262,27 +268,3 @@ def _show(shown: Progress, outcome: StageOutcome, past: Bin, records: int, weigh
         done_bytes=past.weight + weight,
         audio_s=outcome.audio_s,
     )
-
-
-@contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that they never hit between two steps that belong together.
-
-    The second one is obeyed at once. Only the main thread gets signals; elsewhere the event is never set.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(number: int, frame: object) -> None:  # noqa: ARG001 - what a handler gets
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

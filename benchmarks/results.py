@@ -1,0 +1,85 @@
+"""Figures with their intervals, for the terminal and for the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over recordings, and what it rests on.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Mean, and the 95 % interval of the mean by bootstrap over recordings.
+    recordings, items : int
+        How many recordings, and how many windows or pieces of them were judged.
+    """
+
+    value: float
+    low: float
+    high: float
+    recordings: int
+    items: int
+
+    def __str__(self) -> str:
+        """Say it in short: 0.979 (0.96-0.99)."""
+        return f"{self.value:.3f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def mean_figure(judged: Sequence[npt.NDArray[np.floating | np.bool_]]) -> Figure:
+    """Average over all items, and find how far chance in the choice of recordings could move it.
+
+    Parameters
+    ----------
+    judged : sequence of np.ndarray [shape=(item,)]
+        What each item of a recording scores, a recording at a time.
+
+    Examples
+    --------
+    >>> figure = mean_figure([np.array([1.0, 0.0]), np.array([1.0, 1.0])])
+    >>> figure.value, figure.recordings, figure.items
+    (0.75, 2, 4)
+    """
+    sums = np.array([part.sum() for part in judged], dtype=float)
+    counts = np.array([part.size for part in judged], dtype=float)
+    draws = np.random.default_rng(0).integers(len(judged), size=(_RESAMPLES, len(judged)))
+    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Figure(
+        value=float(sums.sum() / counts.sum()),
+        low=float(low),
+        high=float(high),
+        recordings=len(judged),
+        items=int(counts.sum()),
+    )
+
+
+def figures_table(title: str, rows: dict[str, dict[str, Figure]]) -> Table:
+    """Lay out figures: a row an estimator, a column a measure."""
+    columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
+    table = Table("", *columns, title=title, title_justify="left")
+    for name, figures in rows.items():
+        table.add_row(name, *(str(figures[column]) if column in figures else "" for column in columns))
+    return table
+
+
+def figures_markdown(title: str, rows: dict[str, dict[str, Figure]]) -> str:
+    """Lay out the same in Markdown."""
+    columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
+    lines = [f"{title}\n", f"| | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    for name, figures in rows.items():
+        cells = (str(figures[column]) if column in figures else "" for column in columns)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
