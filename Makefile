@@ -51,7 +51,7 @@ accuracy: $(READY) ## Measure how often the tempo is right on the reference reco
 docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md
 	@$(BIN)/amper-spark show --lake $(LAKE) --overview docs/images/form.png > /dev/null
-	@cp demo/pictures/metal_madness-*.png docs/images/metal_madness.png
+	@cp demo/pictures/metal_madness.png docs/images/metal_madness.png
 
 pins: $(READY) ## Renew the pinned requirements, hashes included
 	@echo uv | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes --no-annotate \

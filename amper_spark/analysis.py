@@ -163,7 +163,7 @@ def _describe_windows(
         "tempo": tempo.tempo_bpm,
         "pulse_clarity": tempo.pulse_clarity,
         "percussive_ratio": percussive / np.where(total > 0, total, 1.0),
-        "dynamic_range": np.array([dynamic_range(rms=frames.rms[window]) for window in windows]),
+        "dynamic_range": dynamic_range(rms=np.stack([frames.rms[window] for window in windows])),
         "chroma_entropy": chroma_entropy(chroma=chroma),
         "tempo_alternative": tempo.alternative_bpm,
         "logmel": mean(values=frames.logmel).T,

@@ -8,11 +8,22 @@ from pathlib import Path
 import click
 
 from amper_spark import __version__
-from amper_spark.job import errors_in_one_line, lake_option
+from amper_spark.job import DocumentedCommand, errors_in_one_line, lake_option
+from amper_spark.suggestions import did_you_mean
 
 
-class _Commands(click.Group):
+class _Commands(DocumentedCommand, click.Group):
     """The commands of this module, and each job beside them; a job is imported when it is called."""
+
+    command_class = DocumentedCommand
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}{did_you_mean(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(file.stem for file in jobs_folder().glob("*.py"))})
@@ -55,23 +66,31 @@ def main() -> None:
 @main.command()
 @click.argument("tracks", nargs=-1)
 @lake_option
+@click.option("--corpus", metavar="NAME", help="Only the tracks of this corpus.")
 @click.option("--all", "every", is_flag=True, help="Show the segments of every track.")
 @click.option(
     "--pictures",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Also draw a PNG per track into this folder: waveform, form, chroma, tempo.",
+    help="Also draw a PNG per track into this folder, which is made: waveform, form, chroma, tempo.",
 )
 @click.option(
     "--overview",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also draw the form of all these tracks into one PNG.",
+    help="Also draw the form of all these tracks into one .png, .svg or .pdf file.",
 )
 def show(
-    *, tracks: tuple[str, ...], lake: str, every: bool, pictures: Path | None, overview: Path | None
+    *,
+    tracks: tuple[str, ...],
+    lake: str,
+    corpus: str | None,
+    every: bool,
+    pictures: Path | None,
+    overview: Path | None,
 ) -> None:
     r"""Show what was found in TRACKS: the form with time, tempo and tonic of each segment.
 
-    A track is named by its id, its key or any part of its key. Without TRACKS: one line a track.
+    A track is named by its id, its key (its path in the corpus) or any part of its key. Without TRACKS: one
+    line a track.
 
     \b
     Examples:
@@ -81,7 +100,7 @@ def show(
     with errors_in_one_line():
         from amper_spark.report.show import show_tracks
 
-        show_tracks(lake, tracks, every=every, pictures=pictures, overview=overview)
+        show_tracks(lake, tracks, corpus=corpus, every=every, pictures=pictures, overview=overview)
 
 
 @main.command()
@@ -111,4 +130,4 @@ def export(*, view: str, lake: str, file: Path, corpus: str | None) -> None:
         from amper_spark.spark.lake import Lake
 
         rows = export_view(Lake(lake), view, file, corpus=corpus)
-        click.echo(f"{file}: {rows:,} rows")
+        click.echo(f"{file}: {rows:,} row{'' if rows == 1 else 's'}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,46 +120,74 @@ class JobRun:
         others = f"; {outcome.skipped:,} done by another run meanwhile" if outcome.skipped else ""
         self.say(f"{self.name}: {outcome}; {skipped:,} done before{others}")
         if outcome.quarantined:
-            self.say(f"why: amper-spark export quarantine --to quarantine.csv --lake {self.lake_uri}")
+            lake = shlex.quote(self.lake_uri)
+            self.say(f"why: amper-spark export quarantine --to quarantine.csv --lake {lake}")
         return outcome.exit_status(self.config.stage.max_bad_share)
 
 
-def job(function: Callable[..., int]) -> click.Command:
+class DocumentedCommand(click.Command):
+    r"""A command whose help text is a raw docstring.
+
+    A line ``\b`` says that the lines of the paragraph below it stay as they are; click itself knows it as a
+    control character only, which no raw docstring can hold.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.help = self.help and self.help.replace("\\b\n", "\b\n")
+
+
+def job(
+    *, corpus: str, dry_run: str, force: str, limit: str
+) -> Callable[[Callable[..., int]], click.Command]:
     """Turn a function into a job.
 
     Parameters
     ----------
-    function : callable
-        Its first parameter is the `JobRun`, the others are its own click options; its docstring is the
-        help text, and it returns an exit status.
+    corpus, dry_run, force, limit : str
+        What the options that all jobs have do in this one: their help texts.
 
     Returns
     -------
-    click.Command
+    callable
+        A decorator that gives a `click.Command`. The first parameter of the function is the `JobRun`, the
+        others are its own click options; its docstring is the help text, and it returns an exit status.
     """
 
-    @functools.wraps(function)
-    def command(
-        *,
-        lake: str,
-        config: Path | None,
-        overrides: tuple[str, ...],
-        corpus: str | None,
-        dry_run: bool,
-        force: bool,
-        limit: int | None,
-        **own: Any,
-    ) -> None:
-        with errors_in_one_line():
-            settings = load_config(config or default_config(), overrides)
-            configure_logging(settings.logs.format, settings.logs.level)
-            run = JobRun(function.__name__, settings, lake, corpus, dry_run, force, limit)
-            status = function(run, **own)
-        sys.exit(status)
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @functools.wraps(function)
+        def command(
+            *,
+            lake: str,
+            config: Path | None,
+            overrides: tuple[str, ...],
+            corpus: str | None,
+            dry_run: bool,
+            force: bool,
+            limit: int | None,
+            **own: Any,
+        ) -> None:
+            with errors_in_one_line():
+                settings = load_config(config or default_config(), overrides)
+                configure_logging(settings.logs.format, settings.logs.level)
+                run = JobRun(function.__name__, settings, lake, corpus, dry_run, force, limit)
+                status = function(run, **own)
+            sys.exit(status)
 
-    for option in reversed(_COMMON_OPTIONS):
-        option(command)
-    return click.command(function.__name__, help=inspect.getdoc(function))(command)
+        common = (
+            lake_option,
+            *_CONFIG_OPTIONS,
+            click.option("--corpus", metavar="NAME", help=corpus),
+            click.option("--dry-run", is_flag=True, help=dry_run),
+            click.option("--force", is_flag=True, help=force),
+            click.option("--limit", type=click.IntRange(min=1), metavar="N", help=limit),
+        )
+        for option in reversed(common):
+            option(command)
+        help_text = inspect.getdoc(function)
+        return click.command(function.__name__, cls=DocumentedCommand, help=help_text)(command)
+
+    return decorate
 
 
 lake_option = click.option(
@@ -171,8 +200,7 @@ lake_option = click.option(
     help="Folder of the tables.",
 )
 
-_COMMON_OPTIONS = (
-    lake_option,
+_CONFIG_OPTIONS = (
     click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -185,10 +213,6 @@ _COMMON_OPTIONS = (
         multiple=True,
         help="Override one value of the configuration, such as stage.max_bad_share=0.2; repeatable.",
     ),
-    click.option("--corpus", metavar="NAME", help="Name of the corpus."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take."),
-    click.option("--force", is_flag=True, help="Do again what is done."),
-    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many recordings."),
 )
 
 
@@ -209,6 +233,9 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(WRONG_USAGE)
     except AmperSparkError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        click.echo("Stopped. Nothing that was committed is lost; run the same command again.", err=True)
         sys.exit(FAILED)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _SPARK_PACKAGES:

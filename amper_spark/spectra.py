@@ -1,4 +1,4 @@
-"""The one spectral pass: STFT power, mel and constant-Q energies, from which all else is derived.
+"""The one spectral pass: STFT power and constant-Q energies, from which all else is derived.
 
 Everything here is computed in blocks of a fixed number of frames with the frames in the last axis, the
 last block filled up with silence. A sum over bins then runs through the bins in the same order for every
@@ -9,8 +9,9 @@ results change with the shape of the batch and with the CPU.
 
 from __future__ import annotations
 
+import math
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import librosa
 import numpy as np
@@ -18,11 +19,14 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
 
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.grid import FRAME_LENGTH, HOP_LENGTH, SAMPLE_RATE, frame_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Floats = npt.NDArray[np.float32]
 
 BLOCK_FRAMES = 64
 """Frames that are transformed together; 64 frames of 1,025 bins stay in the cache."""
@@ -43,6 +47,12 @@ CONSTANT_Q_HOP_LENGTH = 8_820
 CONSTANT_Q_FRAME_RATE = SAMPLE_RATE / CONSTANT_Q_HOP_LENGTH
 
 _CONSTANT_Q_BLOCK_FRAMES = 8
+_TILE_BINS = 8
+_CHUNK = 256
+_FLOOR_BITS = np.float32(DECIBEL_FLOOR).view(np.int32)
+_ROOT_HALF_BITS = np.float32(math.sqrt(0.5)).view(np.int32)
+_DB_PER_OCTAVE = 10.0 * math.log10(2.0)
+_DB_PER_NEPER = 20.0 / math.log(10.0)
 
 
 class PowerBlock(NamedTuple):
@@ -52,8 +62,8 @@ class PowerBlock(NamedTuple):
     ----------
     frames : slice
         Where these frames stand in the recording.
-    samples : np.ndarray [shape=(64, 2048)], float32
-        The samples of each frame, unwindowed; silence in place of frames beyond the end.
+    samples : np.ndarray [shape=(29831,)], float32
+        The samples that the frames cover; silence beyond the end of the recording.
     power : np.ndarray [shape=(1025, 64)], float32
         Power of each frame.
     """
@@ -95,7 +105,11 @@ def power_blocks(*, samples: npt.NDArray[np.float32]) -> Iterator[PowerBlock]:
     """
     check_samples(samples)
     yield from _power_blocks(
-        samples, frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH, block_frames=BLOCK_FRAMES
+        samples,
+        frame_length=FRAME_LENGTH,
+        hop_length=HOP_LENGTH,
+        block_frames=BLOCK_FRAMES,
+        bins=FRAME_LENGTH // 2 + 1,
     )
 
 
@@ -113,77 +127,30 @@ def check_samples(samples: npt.NDArray[np.float32]) -> None:
         raise ParameterError(f"samples must be float32, got {samples.dtype}")
 
 
-def decibels(power: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Turn power into dB re 1, with a fixed floor of -100 dB.
 
-    There is no floor relative to the loudest frame (librosa's ``top_db``), which would make a window's
-    values depend on the rest of the recording.
+    A floor relative to the loudest frame (librosa's ``top_db``) would make a window's values depend on the
+    rest of the recording, and the logarithms of libraries differ in the last bit from processor to processor.
 
     Parameters
     ----------
-    power : np.ndarray
+    power : np.ndarray, float32
         Any shape, >= 0.
 
     Returns
     -------
-    np.ndarray
-        Same shape and type.
+    np.ndarray, float32
+        ``10 log10(max(power, 1e-10))``, same shape.
 
     Examples
     --------
-    >>> decibels(np.array([1.0, 0.01, 0.0]))
-    array([   0.,  -20., -100.])
+    >>> decibels(np.array([1.0, 0.01, 0.0], dtype=np.float32))
+    array([   0.,  -20., -100.], dtype=float32)
     """
-    level = np.asarray(np.maximum(power, power.dtype.type(DECIBEL_FLOOR)))
-    np.log10(level, out=level)  # in place: one copy of a whole recording is enough
-    level *= power.dtype.type(10.0)
+    level = np.array(power, dtype=np.float32, order="C")  # one copy of a whole recording is enough
+    _to_decibels(level.reshape(-1))
     return level
-
-
-@cache
-def mel_filters(bands: int) -> scipy.sparse.csr_array:
-    """Slaney's triangular mel filters with unit area, 0 to 11,025 Hz.
-
-    Parameters
-    ----------
-    bands : int > 0
-
-    Returns
-    -------
-    scipy.sparse.csr_array [shape=(bands, 1025)], float64
-        Multiply with power from the left: each row is summed in the order of its bins.
-
-    See Also
-    --------
-    librosa.filters.mel
-
-    Examples
-    --------
-    >>> mel_filters(128).shape
-    (128, 1025)
-    """
-    dense = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FRAME_LENGTH, n_mels=bands, dtype=np.float64)
-    return scipy.sparse.csr_array(dense)
-
-
-def mel_power(*, power: npt.NDArray[np.float32], bands: int) -> npt.NDArray[np.float64]:
-    """Sum power into mel bands.
-
-    Parameters
-    ----------
-    power : np.ndarray [shape=(1025, frame)]
-    bands : int > 0
-
-    Returns
-    -------
-    np.ndarray [shape=(bands, frame)], float64
-
-    Examples
-    --------
-    >>> mel_power(power=np.ones((1025, 2), np.float32), bands=64).shape
-    (64, 2)
-    """
-    return mel_filters(bands) @ power.astype(np.float64)
 
 
 def constant_q_power(*, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -230,6 +197,7 @@ def constant_q_power(*, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
         frame_length=CONSTANT_Q_FRAME_LENGTH,
         hop_length=CONSTANT_Q_HOP_LENGTH,
         block_frames=_CONSTANT_Q_BLOCK_FRAMES,
+        bins=kernel.shape[1],
     ):
         count = block.frames.stop - block.frames.start
         energies[:, block.frames] = (kernel @ block.power)[:, :count]
@@ -249,24 +217,75 @@ def constant_q_frame_times_s(n_frames: int) -> npt.NDArray[np.float64]:
 
 
 def _power_blocks(
-    samples: npt.NDArray[np.float32], *, frame_length: int, hop_length: int, block_frames: int
+    samples: Floats, *, frame_length: int, hop_length: int, block_frames: int, bins: int
 ) -> Iterator[PowerBlock]:
     hann = _hann(frame_length)
     n_frames = frame_count(samples.size, frame_length=frame_length, hop_length=hop_length)
     span = (block_frames - 1) * hop_length + frame_length
+    windowed = np.empty((block_frames, frame_length), dtype=np.float32)
     for first in range(0, n_frames, block_frames):
-        piece = samples[first * hop_length : first * hop_length + span]
+        piece = np.require(samples[first * hop_length : first * hop_length + span], requirements=["C", "W"])
         if piece.size < span:
-            piece = np.concatenate([piece, np.zeros(span - piece.size, dtype=np.float32)])
-        framed = np.lib.stride_tricks.sliding_window_view(piece, frame_length)[::hop_length]
-        spectrum = scipy.fft.rfft(framed * hann, axis=-1)
-        power = np.ascontiguousarray((spectrum.real**2 + spectrum.imag**2).T)
-        yield PowerBlock(slice(first, min(first + block_frames, n_frames)), framed, power)
+            piece = np.pad(piece, (0, span - piece.size))
+        _window(piece, hop_length, hann, windowed)
+        power = _power(scipy.fft.rfft(windowed, axis=-1, overwrite_x=True), bins)
+        yield PowerBlock(slice(first, min(first + block_frames, n_frames)), piece, power)
 
 
 @cache
-def _hann(length: int) -> npt.NDArray[np.float32]:
+def _hann(length: int) -> Floats:
     return librosa.filters.get_window("hann", length).astype(np.float32)
+
+
+@compiled("void(float32[::1], int64, float32[::1], float32[:, ::1])")
+def _window(samples: Floats, hop_length: int, window: Floats, windowed: Floats) -> None:
+    """Cut the samples into frames and multiply each by the window."""
+    for t in range(windowed.shape[0]):
+        frame = samples[t * hop_length : t * hop_length + window.size]
+        for n in range(window.size):
+            windowed[t, n] = window[n] * frame[n]
+
+
+@compiled("float32[:, ::1](complex64[:, ::1], int64)")
+def _power(spectrum: npt.NDArray[np.complex64], bins: int) -> Floats:
+    """Square the magnitudes of the first bins, and turn (frame, bin) into (bin, frame)."""
+    frames = spectrum.shape[0]
+    power = np.empty((bins, frames), dtype=np.float32)
+    tiled = bins - bins % _TILE_BINS
+    for first in range(0, tiled, _TILE_BINS):
+        for t in range(frames):
+            for k in range(_TILE_BINS):  # a fixed number of bins, which the compiler unrolls
+                power[first + k, t] = spectrum[t, first + k].real ** 2 + spectrum[t, first + k].imag ** 2
+    for k in range(tiled, bins):
+        for t in range(frames):
+            power[k, t] = spectrum[t, k].real ** 2 + spectrum[t, k].imag ** 2
+    return power
+
+
+@compiled("void(float32[::1])")
+def _to_decibels(level: Floats) -> None:
+    """Replace power by dB.
+
+    A float is ``m 2^e`` with m from 1/2^(1/2) to 2^(1/2), as its bits tell. Then ``log2 x = e + log2 m``, and
+    ``ln m = 2 artanh r = 2 (r + r^3 / 3 + r^5 / 5 ...)`` with ``r = (m - 1) / (m + 1)``. |r| is below 0.172:
+    what is left off after r^9 is below 1e-8 dB.
+    """
+    bits = level.view(np.int32)
+    exponents = np.empty(_CHUNK, dtype=np.int32)
+    mantissa_bits = np.empty(_CHUNK, dtype=np.int32)
+    mantissas = mantissa_bits.view(np.float32)
+    for first in range(0, level.size, _CHUNK):
+        count = min(_CHUNK, level.size - first)
+        for n in range(count):
+            floored = max(bits[first + n], _FLOOR_BITS)  # bits rise with the (positive) number
+            exponents[n] = (floored - _ROOT_HALF_BITS) >> 23
+            mantissa_bits[n] = floored - (exponents[n] << 23)
+        for n in range(count):
+            mantissa = np.float64(mantissas[n])
+            r = (mantissa - 1.0) / (mantissa + 1.0)
+            r2 = r * r
+            series = r * (1.0 + r2 * (1 / 3 + r2 * (1 / 5 + r2 * (1 / 7 + r2 / 9))))
+            level[first + n] = _DB_PER_OCTAVE * exponents[n] + _DB_PER_NEPER * series
 
 
 @cache
@@ -274,11 +293,11 @@ def _constant_q_kernel() -> scipy.sparse.csr_array:
     fourier_hz = np.fft.rfftfreq(CONSTANT_Q_FRAME_LENGTH, 1 / SAMPLE_RATE)
     bins = np.arange(CONSTANT_Q_BINS_PER_OCTAVE * CONSTANT_Q_OCTAVES)
     centre_hz = CONSTANT_Q_LOWEST_HZ * 2.0 ** (bins / CONSTANT_Q_BINS_PER_OCTAVE)
-    half_width_hz = np.maximum(
-        centre_hz * (2.0 ** (1 / CONSTANT_Q_BINS_PER_OCTAVE) - 1), 0.75 * fourier_hz[1]
-    )
+    spacing = 2.0 ** (1 / CONSTANT_Q_BINS_PER_OCTAVE) - 1
+    half_width_hz = np.maximum(spacing * centre_hz, 0.75 * fourier_hz[1])
     triangles = np.empty((bins.size, fourier_hz.size), dtype=np.float32)
     # Row by row: whole matrices of doubles would take 50 MB, which the process then keeps.
     for row, centre, half_width in zip(triangles, centre_hz, half_width_hz, strict=True):
         row[:] = np.clip(1.0 - np.abs(fourier_hz - centre) / half_width, 0.0, None) / centre
-    return scipy.sparse.csr_array(triangles)
+    used = np.flatnonzero(triangles.any(axis=0)).max() + 1
+    return scipy.sparse.csr_array(triangles[:, :used])

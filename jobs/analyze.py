@@ -5,12 +5,18 @@ import click
 from amper_spark.job import JobRun, job
 
 
-@job
+@job(
+    corpus="Only the recordings of this corpus.",
+    dry_run="Say how much there is to do and how long it would take.",
+    force="Do again what is done.",
+    limit="At most N recordings, the largest first.",
+)
 @click.option("--retry", is_flag=True, help="Try again what was quarantined.")
 @click.option(
     "--separate/--no-separate",
     default=None,
-    help="Remove the vocals first (default: what tracks.separate says).",
+    help="Remove the vocals first (default: where the manifest says so). This version cannot do it yet: "
+    "where a manifest says separate=true, give --no-separate.",
 )
 def analyze(run: JobRun, *, separate: bool | None, retry: bool) -> int:
     r"""Analyse every catalogued recording that has no analysis yet.

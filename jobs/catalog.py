@@ -7,7 +7,12 @@ import click
 from amper_spark.job import DONE, JobRun, job
 
 
-@job
+@job(
+    corpus="Name of the corpus (default: the name of ROOT).",
+    dry_run="Say what is new, changed or gone, and write nothing.",
+    force="Accept a ROOT that has moved or has become empty.",
+    limit="Look at the first N files only, by name; all other tracks stay as they are, gone or not.",
+)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.option(
     "--manifest",
@@ -20,8 +25,7 @@ def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
 
     Keeps every file with an audio suffix, however broken: the analysis says what is wrong with it. Run it
     again whenever files may have been added, changed or removed: only what is new or changed is analysed
-    later. --corpus names the corpus (default: the name of ROOT): two folders of the same name need two names.
-    --force accepts a ROOT that has moved or has become empty.
+    later. Two folders of the same name need two names of corpora.
 
     \b
     Examples:
@@ -40,7 +44,8 @@ def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
         allow_moved=run.force,
         dry_run=run.dry_run,
     )
-    run.say(f"catalog: {summary}")
+    limited = f"; files beyond --limit {run.limit} were not looked at" if run.limit is not None else ""
+    run.say(f"catalog: {summary}{limited}")
     return DONE
 
 

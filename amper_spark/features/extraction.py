@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.features.contrast import spectral_contrast
+from amper_spark.features.mel import mel_cepstrum, mel_power
 from amper_spark.features.registry import LOGMEL_BANDS
 from amper_spark.features.spectral import (
-    mel_cepstrum,
     spectral_bandwidth,
     spectral_centroid,
-    spectral_contrast,
     spectral_flatness,
     spectral_rolloff,
 )
 from amper_spark.features.temporal import root_mean_square, zero_crossing_rate
 from amper_spark.grid import frame_count
-from amper_spark.spectra import MEL_BANDS, PowerBlock, decibels, mel_power, power_blocks
+from amper_spark.spectra import MEL_BANDS, PowerBlock, decibels, power_blocks
 
 MEL_COEFFICIENTS = 13
 """MFCC 0 to 12: windows keep 1 to 3, the formal segmentation uses all."""
@@ -98,18 +98,17 @@ def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
 
 
 def _describe_block(block: PowerBlock) -> dict[str, npt.NDArray[Any]]:
-    power = block.power.astype(np.float64)
-    magnitude = np.sqrt(power)
+    magnitude = np.sqrt(block.power)
     centroid_hz = spectral_centroid(magnitude=magnitude)
     mel = mel_power(power=block.power, bands=MEL_BANDS)
     return {
-        "rms": root_mean_square(frames=block.samples),
-        "zero_crossing_rate": zero_crossing_rate(frames=block.samples),
+        "rms": root_mean_square(samples=block.samples),
+        "zero_crossing_rate": zero_crossing_rate(samples=block.samples),
         "spectral_centroid": centroid_hz,
         "spectral_bandwidth": spectral_bandwidth(magnitude=magnitude, centroid_hz=centroid_hz),
         "spectral_rolloff": spectral_rolloff(magnitude=magnitude),
         "spectral_contrast": spectral_contrast(magnitude=magnitude),
-        "spectral_flatness": spectral_flatness(power=power),
+        "spectral_flatness": spectral_flatness(power=block.power),
         "mel_power": mel,
         "mfcc": mel_cepstrum(mel_db=decibels(mel), coefficients=MEL_COEFFICIENTS),
         "logmel": decibels(mel_power(power=block.power, bands=LOGMEL_BANDS)),

@@ -1,34 +1,36 @@
 """Shape of the spectrum, frame by frame: librosa's definitions, from a power spectrum that is computed once.
 
 All functions take the magnitude or power of whole blocks of frames, shape (1025, frame), and reduce over
-bins in float64. Reductions run along the first axis in the order of the bins, see `amper_spark.spectra`.
+bins. The loops have the frames innermost: side by side in the processor's vectors, each frame summed in
+double precision in the order of its bins, see `amper_spark.spectra`.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import pairwise
-from typing import NamedTuple
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.grid import FRAME_LENGTH, SAMPLE_RATE
-from amper_spark.spectra import DECIBEL_FLOOR, decibels
+from amper_spark.spectra import DECIBEL_FLOOR
 
 ROLLOFF_SHARE = 0.85
-CONTRAST_LOWEST_HZ = 200.0
-CONTRAST_OCTAVES = 6
-CONTRAST_QUANTILE = 0.02
 
 _BINS = FRAME_LENGTH // 2 + 1
-FREQUENCIES_HZ = np.fft.rfftfreq(FRAME_LENGTH, 1 / SAMPLE_RATE)
+_BIN_HZ = SAMPLE_RATE / FRAME_LENGTH
+FREQUENCIES_HZ = np.asarray(np.fft.rfftfreq(FRAME_LENGTH, 1 / SAMPLE_RATE), dtype=np.float64)
 """Centre of each bin of the power spectrum, in Hz."""
 
+_SILENCE = float(np.finfo(np.float32).tiny)
+_ROOT_HALF_BITS = np.float32(math.sqrt(0.5)).view(np.int32)
+_GROUP = 32
 
-def spectral_centroid(*, magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+
+def spectral_centroid(*, magnitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Centre of gravity of the magnitude spectrum.
 
     Parameters
@@ -51,12 +53,11 @@ def spectral_centroid(*, magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     >>> spectral_centroid(magnitude=magnitude).round(1)
     array([1076.7])
     """
-    _check(magnitude)
-    return _divide((magnitude * FREQUENCIES_HZ[:, np.newaxis]).sum(axis=0), magnitude.sum(axis=0))
+    return _BIN_HZ * _centroid_bin(check_spectrum(magnitude))
 
 
 def spectral_bandwidth(
-    *, magnitude: npt.NDArray[np.float64], centroid_hz: npt.NDArray[np.float64]
+    *, magnitude: npt.NDArray[np.float32], centroid_hz: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Spread of the magnitude spectrum about its centroid.
 
@@ -82,12 +83,10 @@ def spectral_bandwidth(
     >>> spectral_bandwidth(magnitude=magnitude, centroid_hz=centroid_hz).round(1)
     array([107.7])
     """
-    _check(magnitude)
-    deviation_hz = FREQUENCIES_HZ[:, np.newaxis] - centroid_hz
-    return np.sqrt(_divide((magnitude * deviation_hz**2).sum(axis=0), magnitude.sum(axis=0)))
+    return _BIN_HZ * _bandwidth_bins(check_spectrum(magnitude), centroid_hz / _BIN_HZ)
 
 
-def spectral_rolloff(*, magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def spectral_rolloff(*, magnitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Lowest frequency below which 85 % of the magnitude lies.
 
     Parameters
@@ -108,13 +107,10 @@ def spectral_rolloff(*, magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     >>> spectral_rolloff(magnitude=np.ones((1025, 1))).round(1)
     array([9377.7])
     """
-    _check(magnitude)
-    cumulative = np.cumsum(magnitude, axis=0)
-    below = (cumulative < ROLLOFF_SHARE * cumulative[-1]).sum(axis=0)
-    return FREQUENCIES_HZ[below]
+    return FREQUENCIES_HZ[_bins_below(check_spectrum(magnitude), ROLLOFF_SHARE)]
 
 
-def spectral_flatness(*, power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def spectral_flatness(*, power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Geometric over arithmetic mean of the power: 1 for white noise, near 0 for a tone.
 
     Parameters
@@ -135,104 +131,125 @@ def spectral_flatness(*, power: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     >>> spectral_flatness(power=np.full((1025, 1), 0.25)).round(6)
     array([1.])
     """
-    _check(power)
-    floored = np.maximum(power, DECIBEL_FLOOR)
-    return np.exp(np.log(floored).sum(axis=0) / _BINS) / (floored.sum(axis=0) / _BINS)
+    floor = np.float32(DECIBEL_FLOOR)
+    return _flatness(check_spectrum(power), floor, floor.view(np.int32))
 
 
-def spectral_contrast(*, magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Distance of peaks and valleys in octave bands, mean over the bands.
-
-    Parameters
-    ----------
-    magnitude : np.ndarray [shape=(1025, frame)]
-
-    Returns
-    -------
-    np.ndarray [shape=(frame,)]
-        Mean over 7 bands (below 200 Hz, then octaves) of the difference in dB between the means of the
-        highest and of the lowest 2 % of the band's bins.
-
-    See Also
-    --------
-    librosa.feature.spectral_contrast
-
-    References
-    ----------
-    .. [1] Jiang, D.-N. et al. "Music type classification by spectral contrast feature." ICME 2002.
-
-    Examples
-    --------
-    >>> spectral_contrast(magnitude=np.ones((1025, 1)))
-    array([0.])
-    """
-    _check(magnitude)
-    contrast = np.zeros(magnitude.shape[1])
-    bands = _contrast_bands()
-    for band in bands:
-        ordered = np.sort(magnitude[band.bins], axis=0)
-        valley = ordered[: band.extreme_bins].sum(axis=0) / band.extreme_bins
-        peak = ordered[-band.extreme_bins :].sum(axis=0) / band.extreme_bins
-        contrast += decibels(peak) - decibels(valley)
-    return contrast / len(bands)
-
-
-def mel_cepstrum(*, mel_db: npt.NDArray[np.float64], coefficients: int) -> npt.NDArray[np.float64]:
-    """Mel-frequency cepstral coefficients.
+def check_spectrum(spectrum: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Lay a block of frames out as the loops need it.
 
     Parameters
     ----------
-    mel_db : np.ndarray [shape=(mel, frame)]
-        Mel power in dB.
-    coefficients : int > 0
-        How many, from coefficient 0 on.
+    spectrum : np.ndarray [shape=(1025, frame)]
 
     Returns
     -------
-    np.ndarray [shape=(coefficients, frame)]
-        First rows of the orthonormal DCT-II over the bands.
+    np.ndarray [shape=(1025, frame)], float32
+        The same array where it is contiguous and in single precision.
 
-    See Also
-    --------
-    librosa.feature.mfcc
-
-    Examples
-    --------
-    >>> mel_cepstrum(mel_db=np.full((128, 1), -20.0), coefficients=3).round(2).ravel()
-    array([-226.27,    0.  ,    0.  ])
+    Raises
+    ------
+    ParameterError
+        With the offending shape.
     """
-    if not 0 < coefficients <= mel_db.shape[0]:
-        raise ParameterError(f"coefficients must be 1 to {mel_db.shape[0]}, got {coefficients}")
-    return scipy.fft.dct(mel_db, axis=0, norm="ortho")[:coefficients]
-
-
-class _Band(NamedTuple):
-    bins: slice
-    extreme_bins: int
-
-
-@cache
-def _contrast_bands() -> tuple[_Band, ...]:
-    # librosa's bands: each begins one bin early, and all but the highest give up their last bin.
-    edges_hz = [0.0, *(CONTRAST_LOWEST_HZ * 2.0**octave for octave in range(CONTRAST_OCTAVES + 1))]
-    bands = []
-    for number, (low_hz, high_hz) in enumerate(pairwise(edges_hz)):
-        inside = np.flatnonzero((low_hz <= FREQUENCIES_HZ) & (high_hz >= FREQUENCIES_HZ))
-        highest = number == CONTRAST_OCTAVES
-        first = inside[0] - (number > 0)
-        stop = _BINS if highest else inside[-1] + 1
-        extreme_bins = max(1, int(np.rint(CONTRAST_QUANTILE * (stop - first))))
-        bands.append(_Band(slice(int(first), int(stop) - (not highest)), extreme_bins))
-    return tuple(bands)
-
-
-def _divide(
-    numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    silent = denominator < np.finfo(np.float32).tiny
-    return np.where(silent, 0.0, numerator) / np.where(silent, 1.0, denominator)
-
-
-def _check(spectrum: npt.NDArray[np.float64]) -> None:
     if spectrum.ndim != 2 or spectrum.shape[0] != _BINS:
         raise ParameterError(f"expected a spectrum of shape ({_BINS}, frame), got {spectrum.shape}")
+    return np.require(spectrum, np.float32, ["C", "W"])
+
+
+@compiled("float64[::1](float32[:, ::1])")
+def _centroid_bin(magnitude: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Sum ``k S_k`` and divide by the sum of S; 0 where there is none."""
+    bins, frames = magnitude.shape
+    moment = np.zeros(frames)
+    total = np.zeros(frames)
+    for k in range(bins):
+        for t in range(frames):
+            value = np.float64(magnitude[k, t])
+            moment[t] += k * value
+            total[t] += value
+    for t in range(frames):
+        moment[t] = moment[t] / total[t] if total[t] >= _SILENCE else 0.0
+    return moment
+
+
+@compiled("float64[::1](float32[:, ::1], float64[::1])")
+def _bandwidth_bins(
+    magnitude: npt.NDArray[np.float32], centroid: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Sum ``S_k (k - centroid)^2``, divide by the sum of S, and take the root; 0 where there is none."""
+    bins, frames = magnitude.shape
+    moment = np.zeros(frames)
+    total = np.zeros(frames)
+    for k in range(bins):
+        for t in range(frames):
+            value = np.float64(magnitude[k, t])
+            deviation = k - centroid[t]
+            moment[t] += value * deviation * deviation
+            total[t] += value
+    for t in range(frames):
+        moment[t] = math.sqrt(moment[t] / total[t]) if total[t] >= _SILENCE else 0.0
+    return moment
+
+
+@compiled("int64[::1](float32[:, ::1], float64)")
+def _bins_below(magnitude: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.int64]:
+    """Count the bins at which the sum of S up to there is below a share of the whole sum."""
+    bins, frames = magnitude.shape
+    # Running sums at the start of every group of bins: a frame's mark is then looked for in one group only.
+    sums = np.zeros(((bins + _GROUP - 1) // _GROUP + 1, frames))
+    for group in range(sums.shape[0] - 1):
+        first, stop = group * _GROUP, min((group + 1) * _GROUP, bins)
+        for t in range(frames):
+            sums[group + 1, t] = sums[group, t]
+        for k in range(first, stop):
+            for t in range(frames):
+                sums[group + 1, t] += np.float64(magnitude[k, t])
+    below = np.empty(frames, dtype=np.int64)
+    for t in range(frames):
+        threshold = share * sums[-1, t]
+        group = 0
+        while sums[group + 1, t] < threshold:
+            group += 1
+        k, cumulative = group * _GROUP, sums[group, t] + np.float64(magnitude[group * _GROUP, t])
+        while cumulative < threshold:
+            k += 1
+            cumulative += np.float64(magnitude[k, t])
+        below[t] = k
+    return below
+
+
+@compiled("float64[::1](float32[:, ::1], float32, int32)")
+def _flatness(
+    power: npt.NDArray[np.float32], floor: np.float32, floor_bits: np.int32
+) -> npt.NDArray[np.float64]:
+    """Divide the geometric by the arithmetic mean.
+
+    A float is ``m 2^e``, and a product of floats the product of their m times 2 to the sum of their e: with
+    m between 1/2^(1/2) and 2^(1/2) the product of 1,025 of them fits a double, and there is one logarithm
+    to take a frame. m and e are read from the bits, which rise with the (positive) number.
+    """
+    bins, frames = power.shape
+    bits = power.view(np.int32)
+    exponents = np.zeros(frames, dtype=np.int32)
+    mantissa_bits = np.empty((_GROUP, frames), dtype=np.int32)
+    mantissas = mantissa_bits.view(np.float32)
+    product = np.ones(frames)
+    total = np.zeros(frames)
+    for first in range(0, bins, _GROUP):
+        count = min(_GROUP, bins - first)
+        for k in range(count):
+            for t in range(frames):
+                floored = max(bits[first + k, t], floor_bits)
+                exponent = np.int32(np.int32(floored - _ROOT_HALF_BITS) >> 23)
+                exponents[t] += exponent
+                mantissa_bits[k, t] = floored - np.int32(exponent << 23)
+        for k in range(count):
+            for t in range(frames):
+                product[t] *= np.float64(mantissas[k, t])
+                total[t] += np.float64(max(power[first + k, t], floor))
+    for t in range(frames):
+        mean_log2 = (exponents[t] + math.log2(product[t])) / bins
+        # A geometric mean is at most the arithmetic, but for rounding.
+        product[t] = min(2.0**mean_log2 / (total[t] / bins), 1.0)
+    return product

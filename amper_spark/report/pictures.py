@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from amper_spark.report.tempo_curve import tempo_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 ENVELOPE_COLUMNS = 2_400
 """Points of a drawn waveform: two a pixel."""
+
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+"""What `save_picture` writes."""
 
 Envelope = npt.NDArray[np.float32]
 
@@ -72,6 +77,7 @@ def track_picture(track: TrackReport, envelope: Envelope | None) -> Figure:
         x=0.01,
         ha="left",
         fontweight="bold",
+        parse_math=False,
     )
     _draw_form(form, track, envelope)
     form.set_ylabel("waveform and form")
@@ -102,10 +108,28 @@ def overview_picture(tracks: Sequence[TrackReport], envelopes: Sequence[Envelope
         _draw_form(row, track, envelope)
         row.spines[:].set_visible(False)
         row.set_title(
-            f"{track.title}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}", loc="left", fontsize=9
+            f"{track.title}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}",
+            loc="left",
+            fontsize=9,
+            parse_math=False,
         )
     _time_axis(axes[-1], max(track.duration_s or 0.0 for track in tracks))
     return figure
+
+
+def save_picture(figure: Figure, file: Path) -> None:
+    """Write a picture.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    file : Path
+        Ends in one of `PICTURE_SUFFIXES`. A file that is there is replaced.
+    """
+    with warnings.catch_warnings():
+        # A box in a title tells as much as a warning for each letter that the font has not got.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(file)
 
 
 def _figure(width_in: float, height_in: float) -> Figure:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import shlex
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,13 +11,22 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from amper_spark.decoder import Decoder
-from amper_spark.errors import AmperSparkError, BadRecordError
-from amper_spark.report.pictures import overview_picture, track_picture, waveform_envelope
-from amper_spark.report.tables import segments_table, tracks_table
+from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError
+from amper_spark.report.names import file_names, titles
+from amper_spark.report.pictures import (
+    PICTURE_SUFFIXES,
+    overview_picture,
+    save_picture,
+    track_picture,
+    waveform_envelope,
+)
+from amper_spark.report.tables import quarantine_table, segments_table, tracks_table
 from amper_spark.report.track import track_report
+from amper_spark.spark.corpora import check_known
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.sources import check_unchanged, local_path
 from amper_spark.spark.views import current_analyses
+from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +39,14 @@ MOST_TRACKS = 200
 """More than a terminal shows and a person reads."""
 
 _KEYS_NAMED = 3
-_TRACK_COLUMNS = ("track_id", "key", "uri", "etag", "deleted_at")
+_TRACK_COLUMNS = ("track_id", "corpus", "key", "uri", "etag", "deleted_at")
 
 
 def show_tracks(
     lake_uri: str,
     names: Sequence[str],
     *,
+    corpus: str | None = None,
     every: bool = False,
     pictures: Path | None = None,
     overview: Path | None = None,
@@ -47,39 +58,72 @@ def show_tracks(
     lake_uri : str
     names : sequence of str
         Track ids, keys or parts of keys. Empty: all tracks.
+    corpus : str, optional
+        Only tracks of this corpus.
     every : bool
         Without names: print each track's segments rather than a line a track.
     pictures : Path, optional
-        Folder for a PNG a track.
+        Folder for a PNG a track; it is made.
     overview : Path, optional
-        PNG with the form of all these tracks.
+        Picture with the form of all these tracks, in a folder that is there.
 
     Raises
     ------
     AmperSparkError
-        If there is nothing to show.
+        If there is nothing to show, or the overview cannot be written under its name.
     """
-    tracks, left_out = find_tracks(Lake(lake_uri), names)
+    if overview is not None:
+        _check_overview(overview)
+    lake = Lake(lake_uri)
+    tracks, left_out = find_tracks(lake, names, corpus=corpus)
     console = Console()
     if names or every:
-        for track in tracks:
-            console.print(segments_table(track))
+        _print_each(tracks, console)
     else:
-        console.print(tracks_table(tracks))
+        _print_list(tracks, console)
     if left_out:
-        console.print(f"... and {left_out:,} more: name some, or `amper-spark export segments --to FILE`")
+        command = _command(lake, "export segments --to FILE")
+        _say(console, f"... and {left_out:,} more: name some, or {command}")
+    if pictures is not None or overview is not None:
+        _draw([track for track in tracks if track.outcome == "done"], pictures, overview, console)
+
+
+def _check_overview(file: Path) -> None:
+    if file.suffix.lower() not in PICTURE_SUFFIXES:
+        raise ParameterError(
+            f"cannot draw {file.suffix or 'a file without suffix'}: use {', '.join(PICTURE_SUFFIXES)}"
+        )
+    if not file.parent.is_dir():
+        raise ParameterError(f"there is no folder {file.parent}")
+
+
+def _print_each(tracks: Sequence[TrackReport], console: Console) -> None:
+    for track in tracks:
+        if track.outcome == "done":
+            console.print(segments_table(track))
+        else:
+            _say(console, f"{track.title}: quarantined: {track.reason}: {track.detail or ''}")
+
+
+def _print_list(tracks: Sequence[TrackReport], console: Console) -> None:
     analysed = [track for track in tracks if track.outcome == "done"]
-    if pictures is not None or (overview is not None and analysed):
-        _draw(analysed, pictures, overview, console)
+    if analysed:
+        console.print(tracks_table(analysed))
+    if len(analysed) < len(tracks):
+        console.print(quarantine_table([track for track in tracks if track.outcome != "done"]))
 
 
-def find_tracks(lake: Lake, names: Sequence[str]) -> tuple[list[TrackReport], int]:
+def find_tracks(
+    lake: Lake, names: Sequence[str], *, corpus: str | None = None
+) -> tuple[list[TrackReport], int]:
     """Find analysed tracks by id, key or part of the key; the first ones without names.
 
     Parameters
     ----------
     lake : amper_spark.spark.lake.Lake
     names : sequence of str
+    corpus : str, optional
+        Only tracks of this corpus.
 
     Returns
     -------
@@ -91,27 +135,35 @@ def find_tracks(lake: Lake, names: Sequence[str]) -> tuple[list[TrackReport], in
     Raises
     ------
     AmperSparkError
-        If a name fits no track, or nothing has been analysed.
+        If a name fits no track, there is no such corpus, or nothing has been analysed.
     """
     tracks = lake.read("tracks", _TRACK_COLUMNS)
-    named = _named(tracks.filter(pc.is_null(tracks["deleted_at"])), names)
+    tracks = tracks.filter(pc.is_null(tracks["deleted_at"]))
+    if corpus is not None:
+        check_known(lake, corpus)
+        tracks = tracks.filter(pc.equal(tracks["corpus"], corpus))
+    named = _named(tracks, names, lake)
     analysed = lake.read("analyses", ["track_id", "etag"])
     shown = named.join(analysed, ["track_id", "etag"], join_type="left semi").sort_by("key")
     if shown.num_rows == 0:
         if names:
             raise AmperSparkError(
-                f"not analysed as it is now: {_some(named['key'])}; run `amper-spark analyze`"
+                f"not analysed as it is now: {_some(named['key'])}; run {_command(lake, 'analyze')}"
             )
-        raise AmperSparkError(
-            f"nothing analysed in {lake.uri}: run `amper-spark catalog MUSIC` and `amper-spark analyze`"
-        )
+        first = "" if tracks.num_rows else f"{_command(lake, 'catalog MUSIC')} and "
+        raise AmperSparkError(f"nothing analysed in {lake.uri}: run {first}{_command(lake, 'analyze')}")
     rows = shown.slice(0, MOST_TRACKS).to_pylist()
     analyses = current_analyses(lake, [row["track_id"] for row in rows])
-    reports = [track_report(row, analyses[row["track_id"]]) for row in rows if row["track_id"] in analyses]
+    rows_titles = zip(rows, titles([(row["corpus"], row["key"]) for row in rows]), strict=True)
+    reports = [
+        track_report(row, analyses[row["track_id"]], title=title)
+        for row, title in rows_titles
+        if row["track_id"] in analyses
+    ]
     return reports, shown.num_rows - len(rows)
 
 
-def _named(tracks: pa.Table, names: Sequence[str]) -> pa.Table:
+def _named(tracks: pa.Table, names: Sequence[str], lake: Lake) -> pa.Table:
     if not names:
         return tracks
     chosen = pa.array([False] * tracks.num_rows)
@@ -120,7 +172,11 @@ def _named(tracks: pa.Table, names: Sequence[str]) -> pa.Table:
         if not pc.any(found).as_py():
             found = pc.match_substring(tracks["key"], name)
         if not pc.any(found).as_py():
-            raise AmperSparkError(f"no track is called {name!r}: `amper-spark show` lists them")
+            found = pc.match_substring(tracks["key"], name, ignore_case=True)
+        if not pc.any(found).as_py():
+            keys = tracks["key"].to_pylist()
+            near = did_you_mean(name, [*keys, *(PurePosixPath(key).stem for key in keys)])
+            raise AmperSparkError(f"no track is called {name!r}: {_command(lake, 'show')} lists them{near}")
         chosen = pc.or_(chosen, found)
     return tracks.filter(chosen)
 
@@ -130,12 +186,22 @@ def _some(keys: pa.ChunkedArray) -> str:
     return ", ".join(keys[:_KEYS_NAMED].to_pylist()) + (f" and {left:,} more" if left > 0 else "")
 
 
+def _command(lake: Lake, command: str) -> str:
+    return f"`amper-spark {command} --lake {shlex.quote(lake.uri)}`"
+
+
 def _draw(
     tracks: Sequence[TrackReport], pictures: Path | None, overview: Path | None, console: Console
 ) -> None:
+    if not tracks:
+        _say(console, "no picture: there is no analysis to draw")
+        return
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
     envelopes: list[Envelope | None] = []
+    names = file_names([(track.title, track.track_id) for track in tracks])
     with Decoder() as decoder:
-        for track in tracks:
+        for track, name in zip(tracks, names, strict=True):
             envelope, trouble = _envelope(track, decoder)
             envelopes.append(envelope)
             if trouble is not None:
@@ -143,20 +209,12 @@ def _draw(
                     console, f"{track.key} is drawn from its analysis alone, without the waveform ({trouble})"
                 )
             if pictures is not None:
-                file = _picture_file(track, pictures)
-                track_picture(track, envelope).savefig(file)
+                file = pictures / f"{name}.png"
+                save_picture(track_picture(track, envelope), file)
                 _say(console, f"picture: {file}")
     if overview is not None:
-        overview.parent.mkdir(parents=True, exist_ok=True)
-        overview_picture(tracks, envelopes).savefig(overview)
+        save_picture(overview_picture(tracks, envelopes), overview)
         _say(console, f"picture: {overview}")
-
-
-def _picture_file(track: TrackReport, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    # Keys may hold what file systems and terminals dislike; the id keeps names apart.
-    readable = re.sub(r"[^\w.-]+", "_", track.title)[:80]
-    return folder / f"{readable}-{track.track_id[:8]}.png"
 
 
 def _envelope(track: TrackReport, decoder: Decoder) -> tuple[Envelope | None, str | None]:

@@ -23,12 +23,13 @@ def segments_table(track: TrackReport) -> Table:
     Parameters
     ----------
     track : TrackReport
+        Of an analysed track.
 
     Returns
     -------
     rich.table.Table
     """
-    table = Table(title=_headline(track), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+    table = Table(title=_headline(track), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("section", justify="center")
     for name in ("start", "end", "length", "tempo", "tonic"):
         table.add_column(name, justify="right")
@@ -42,8 +43,6 @@ def segments_table(track: TrackReport) -> Table:
             f"{segment.tempo_bpm:.1f} BPM",
             segment.tonic,
         )
-    if track.outcome != "done":
-        table.caption = f"quarantined: {track.reason}: {escape(track.detail or '')}"
     return table
 
 
@@ -53,6 +52,7 @@ def tracks_table(tracks: Sequence[TrackReport]) -> Table:
     Parameters
     ----------
     tracks : sequence of TrackReport
+        Analysed ones.
 
     Returns
     -------
@@ -64,16 +64,33 @@ def tracks_table(tracks: Sequence[TrackReport]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("form", overflow="fold")
     for track in tracks:
-        if track.outcome == "done":
-            table.add_row(
-                escape(track.key),
-                clock(track.duration_s or 0.0),
-                f"{track.tempo_bpm:.1f} BPM",
-                track.tonic,
-                track.form,
-            )
-        else:
-            table.add_row(escape(track.key), "", "", "", f"quarantined: {track.reason}", style="dim")
+        table.add_row(
+            escape(track.key),
+            clock(track.duration_s or 0.0),
+            f"{track.tempo_bpm:.1f} BPM",
+            track.tonic,
+            track.form,
+        )
+    return table
+
+
+def quarantine_table(tracks: Sequence[TrackReport]) -> Table:
+    """Table of tracks that were refused, with the reason in a word.
+
+    Parameters
+    ----------
+    tracks : sequence of TrackReport
+        Quarantined ones.
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("quarantined", overflow="fold")
+    table.add_column("reason", no_wrap=True)
+    for track in tracks:
+        table.add_row(escape(track.key), track.reason)
     return table
 
 
@@ -91,8 +108,6 @@ def clock(time_s: float) -> str:
 
 def _headline(track: TrackReport) -> str:
     title = f"[bold]{escape(track.title)}[/bold]"
-    if track.outcome != "done":
-        return title
     return (
         f"{title}  {clock(track.duration_s or 0.0)}  {track.tempo_bpm:.1f} BPM  {track.tonic}  {track.form}"
     )

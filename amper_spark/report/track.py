@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +44,8 @@ class TrackReport:
     Parameters
     ----------
     track_id, key, uri : str
+    title : str
+        What people call it, see `amper_spark.report.names.titles`.
     etag : str
         Of the file that was analysed.
     outcome : str
@@ -64,6 +65,7 @@ class TrackReport:
     track_id: str
     key: str
     uri: str
+    title: str
     etag: str
     outcome: str
     reason: str | None
@@ -73,11 +75,6 @@ class TrackReport:
     segments: tuple[SegmentSummary, ...]
     beats_s: npt.NDArray[np.float64]
     silhouette: float
-
-    @property
-    def title(self) -> str:
-        """File name without its suffix."""
-        return PurePosixPath(self.key).stem
 
     @property
     def form(self) -> str:
@@ -95,13 +92,14 @@ class TrackReport:
         return _strongest_tonic(self.windows["tonic"], self.windows["tonic_strength"])
 
 
-def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any]) -> TrackReport:
+def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any], *, title: str) -> TrackReport:
     """Arrange a row of ``tracks`` and its row of ``analyses``.
 
     Parameters
     ----------
     track, analysis : mapping
         Rows as Python values, nested lists included.
+    title : str
 
     Returns
     -------
@@ -113,6 +111,7 @@ def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any]) -> Track
         track_id=track["track_id"],
         key=track["key"],
         uri=track["uri"],
+        title=title,
         etag=analysis["etag"],
         outcome=analysis["outcome"],
         reason=analysis["reason"],

@@ -70,7 +70,9 @@ def analysis_units(
         check_known(lake, corpus)
         tracks = tracks.filter(pc.field("corpus") == corpus)
     if tracks.num_rows == 0:
-        raise AmperSparkError(f"no recordings in {lake.uri}: run `amper-spark catalog MUSIC_FOLDER` first")
+        raise AmperSparkError(
+            f"no recordings in {lake.uri}: run `amper-spark catalog MUSIC_FOLDER --lake {lake.uri}`"
+        )
     if separate or (separate is None and pc.any(tracks["separate"]).as_py()):
         raise ParameterError("this version does not remove vocals: run analyze with --no-separate")
     version = pa.array([analysis_version(settings)] * tracks.num_rows, pa.string())

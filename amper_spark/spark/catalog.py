@@ -72,7 +72,8 @@ class CatalogSummary:
         """
         counts = ((count, name) for name, count in asdict(self).items() if count)
         found = ", ".join(f"{count:,} {name}" for count, name in counts)
-        return f"{self.present:,} tracks{': ' if found else ''}{found}"
+        plural = "" if self.present == 1 else "s"
+        return f"{self.present:,} track{plural}{': ' if found else ''}{found}"
 
 
 def track_id(corpus: str, key: str) -> str:

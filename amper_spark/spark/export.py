@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,17 @@ import pyarrow.parquet as pq
 
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.corpora import check_known
-from amper_spark.spark.schemas import TABLES, TRACKS
+from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
 from amper_spark.spark.views import VIEWS, scan_view
+from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from amper_spark.spark.lake import Lake
+
+_WRITTEN_BY = {TRACKS.name: "catalog MUSIC", ANALYSES.name: "analyze"}
 
 
 def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int:
@@ -47,13 +51,16 @@ def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int
     Raises
     ------
     AmperSparkError
-        No such view, table or corpus, another suffix, nothing to export yet, or a file that cannot be
-        written.
+        No such view, table, corpus or folder, another suffix, nothing to export yet, or a file that cannot
+        be written.
     """
     write = _writer(name, to.suffix.lower())
+    if not to.parent.is_dir():
+        raise ParameterError(f"there is no folder {to.parent}")
     source = VIEWS[name].table if name in VIEWS else name
     if not lake.exists(source):
-        raise AmperSparkError(f"{lake.uri} has no table {source!r} yet: run the job that writes it")
+        command = f"amper-spark {_WRITTEN_BY[source]} --lake {shlex.quote(lake.uri)}"
+        raise AmperSparkError(f"{lake.uri} has no table {source!r} yet: run `{command}`")
     if corpus is not None:
         check_known(lake, corpus)
     if name in VIEWS:
@@ -76,6 +83,7 @@ def _writer(name: str, suffix: str) -> Callable[[Iterable[pa.Table], pa.Schema, 
     if name not in VIEWS and name not in TABLES:
         raise ParameterError(
             f"no view or table {name!r}; views: {', '.join(VIEWS)}; tables: {', '.join(TABLES)}"
+            f"{did_you_mean(name, [*VIEWS, *TABLES])}"
         )
     if suffix not in writers:
         raise ParameterError(

@@ -224,6 +224,7 @@ def test_the_columns_are_the_designs(run, lake, corpus, write_music):
         (["catalog"], 2, "ROOT"),
         (["show"], 1, "amper-spark analyze"),
         (["export", "windows", "--to", "windows.xlsx"], 2, "xlsx"),
+        (["analyse"], 2, "did you mean 'analyze'?"),
     ],
 )
 def test_mistakes_are_explained(command, lake, arguments, status, message):
@@ -271,4 +272,14 @@ def test_help_teaches(command):
     assert "catalog ~/Music" in overview
     for name in ("catalog", "analyze", "show", "export"):
         assert name in overview
-        assert "Examples:" in command(name, "--help")
+        assert "\n  Examples:\n    amper-spark " in command(name, "--help")
+    assert "\n    amper-spark analyze " in overview
+
+
+def test_a_job_says_what_its_options_do(command, lake, corpus, write_music):
+    assert "ROOT that has moved" in command("catalog", "--help")
+    assert "Do again" in command("analyze", "--help")
+    for name in ("one", "two"):
+        write_music(corpus / f"{name}.wav")
+    said = command("catalog", corpus, "--lake", lake.uri, "--limit", 1)
+    assert said == "catalog: 1 track: 1 new; files beyond --limit 1 were not looked at\n"

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+
+from amper_spark.report.show import find_tracks
+from amper_spark.spark.lake import Lake
+from amper_spark.spark.schemas import ANALYSES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,19 +29,29 @@ def folder(command, corpus, write_music, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_duckdb_query(capfd):
+def test_the_duckdb_query_finds_the_tonic_that_is_shown(capfd):
+    """Two weak windows in B, one strong one in D."""
+    lake = Lake("demo/lake")
+    (row,) = lake.read("analyses").to_pylist()
+    row |= {"analysis_version": "next", "at": row["at"] + timedelta(days=1)}
+    votes = [(11, 0.1), (11, 0.2), (2, 0.9)]
+    row["windows"] = [row["windows"][0] | {"tonic": tonic, "tonic_strength": s} for tonic, s in votes]
+    file = lake.write_file("analyses", [pa.Table.from_pylist([row], schema=ANALYSES.schema)], stem="test")
+    lake.commit("analyses", [file], stage="test", batch_id="next")
+    (shown,), _ = find_tracks(lake, [])
+    assert shown.tonic == "D"
     exec(TABLES, {})  # noqa: S102 - the README's own code
-    assert "song.flac" in capfd.readouterr().out
+    assert re.search(r"song\.flac\s*│[^│]*│\s*2\s*│\s*3\s*│", capfd.readouterr().out)
 
 
-def test_the_spark_snippet(spark, folder):
-    recordings = spark.createDataFrame([(str(folder),), ("/no/such/file",)], ["path"])
-    code = SPARK.replace("recordings.select", "found = recordings.select")
-    exec(code, names := {"recordings": recordings})  # noqa: S102 - the README's own code
-    first, second = names["found"].collect()
-    assert first.analysis.outcome == "done"
-    assert len(first.analysis.windows) == 1
-    assert (second.analysis.outcome, second.analysis.reason) == ("quarantined", "vanished")
+@pytest.mark.usefixtures("folder", "spark")
+def test_the_spark_snippet(capfd):
+    Path("broken.mp3").write_bytes(bytes(100))
+    exec(SPARK, names := {})  # noqa: S102 - the README's own code
+    outcomes = {Path(row.path).name: row.analysis.outcome for row in names["analyses"].collect()}
+    assert outcomes == {"song.mp3": "done", "broken.mp3": "quarantined"}
+    assert names["windows"].count() == 1
+    assert "quarantined" in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from rich.console import Console
 from amper_spark.analysis import analyse
 from amper_spark.audio import Signal
 from amper_spark.grid import SAMPLE_RATE
-from amper_spark.report.pictures import overview_picture, track_picture, waveform_envelope
-from amper_spark.report.tables import clock, segments_table, tracks_table
+from amper_spark.report.names import file_names, titles
+from amper_spark.report.pictures import overview_picture, save_picture, track_picture, waveform_envelope
+from amper_spark.report.tables import clock, quarantine_table, segments_table, tracks_table
 from amper_spark.report.track import track_report, windows_of_segment
 from amper_spark.spark.analysis_rows import analysis_lists
 
@@ -40,16 +42,16 @@ def samples():
 def report(samples):
     analysis = analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1))
     row = {"etag": "1", "outcome": "done", "reason": None, "detail": None, **analysis_lists(analysis)}
-    return track_report(TRACK, row)
+    return track_report(TRACK, row, title="folder/A [b] song")
 
 
 @pytest.fixture(scope="module")
 def quarantined():
-    return track_report(TRACK, QUARANTINED)
+    return track_report(TRACK, QUARANTINED, title="folder/A [b] song")
 
 
-def text_of(renderable):
-    console = Console(file=io.StringIO(), width=120)
+def text_of(renderable, width=120):
+    console = Console(file=io.StringIO(), width=width)
     console.print(renderable)
     return console.file.getvalue()
 
@@ -61,19 +63,53 @@ def test_the_table_of_segments_covers_the_track(report):
     assert "0:14.0" in text
     assert "BPM" in text
     assert len(report.form) == len(report.segments)
+    assert report.form in text_of(tracks_table([report]))
 
 
-def test_a_quarantined_track_shows_why(quarantined):
-    assert "silent: the peak is -90 dBFS" in text_of(segments_table(quarantined))
-    assert "silent" in text_of(tracks_table([quarantined]))
+def test_a_reason_stays_in_one_piece(quarantined):
+    long = replace(quarantined, key="a long name of " * 8 + "a song.ogg", reason="unsupported_format")
+    lines = text_of(quarantine_table([quarantined, long]), width=80).splitlines()
+    assert [line.split()[-1] for line in lines if "A [b] song" in line] == ["silent"]
+    assert sum("unsupported_format" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("tracks", "expected"),
+    [
+        ([("c", "a/x.mp3"), ("c", "b/x.mp3"), ("c", "y")], ["a/x", "b/x", "y"]),
+        ([("c", "x.mp3"), ("c", "x.flac"), ("c", "y.z.mp3")], ["x.mp3", "x.flac", "y.z"]),
+        ([("c", "x.flac.mp3"), ("c", "x.flac"), ("c", "x.mp3")], ["x.flac.mp3", "x.flac", "x.mp3"]),
+        ([("c", "x.mp3"), ("d", "x.mp3"), ("d", "x.ogg")], ["c: x.mp3", "d: x.mp3", "x.ogg"]),
+        ([("c", "a/.mp3"), ("c", "a.b/song")], ["a/.mp3", "a.b/song"]),
+    ],
+)
+def test_titles_tell_tracks_apart(tracks, expected):
+    assert titles(tracks) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from("cd"), st.text("ab./", min_size=1)), unique=True))
+def test_no_two_titles_or_pictures_are_the_same(tracks):
+    found = titles(tracks)
+    assert len(set(found)) == len(tracks)
+    files = file_names([(title, f"{number:016x}"[::-1]) for number, title in enumerate(found)])
+    assert len({file.casefold() for file in files}) == len(tracks)
+    assert all(files)
 
 
 def test_pictures_are_drawn_with_and_without_the_waveform(report, samples, tmp_path):
     for envelope in (None, waveform_envelope(samples=samples)):
         file = tmp_path / "picture.png"
-        track_picture(report, envelope).savefig(file)
+        save_picture(track_picture(report, envelope), file)
         assert file.read_bytes().startswith(b"\x89PNG")
-    overview_picture([report, report], [None, waveform_envelope(samples=samples)]).savefig(file)
+    save_picture(overview_picture([report, report], [None, waveform_envelope(samples=samples)]), file)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("title", ["音楽 日本", r"A$AP $\nonsense$"])
+def test_titles_are_drawn_whatever_they_hold(report, tmp_path, title):
+    named = replace(report, title=title)
+    for number, figure in enumerate([track_picture(named, None), overview_picture([named], [None])]):
+        save_picture(figure, tmp_path / f"{number}.png")
 
 
 @given(n_samples=st.integers(1, 20_000))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -74,8 +76,71 @@ def test_tracks_are_found_by_key_part_of_it_and_id(lake):
     assert keys(find_tracks(lake, [])) == ["one.wav", "three segfault.wav", "two hang.wav", "two.wav"]
     assert keys(find_tracks(lake, ["two"])) == ["two hang.wav", "two.wav"]
     assert keys(find_tracks(lake, ["two.wav", identifier])) == ["one.wav", "two.wav"]
-    with pytest.raises(AmperSparkError, match="no track is called 'four'"):
+    with pytest.raises(
+        AmperSparkError, match=f"no track is called 'four': `amper-spark show --lake {lake.uri}`"
+    ):
         find_tracks(lake, ["one", "four"])
+
+
+def test_tracks_are_found_in_capitals_and_near_names_are_suggested(lake):
+    assert keys(find_tracks(lake, ["TWO.wav"])) == ["two.wav"]
+    assert keys(find_tracks(lake, ["Hang"])) == ["two hang.wav"]
+    with pytest.raises(AmperSparkError, match="did you mean 'three segfault'"):
+        find_tracks(lake, ["tree segfault"])
+
+
+def test_tracks_of_one_corpus_are_shown(lake, corpus, capsys):
+    update_catalog(lake, corpus, corpus="other")
+    show_tracks(lake.uri, [], corpus="corpus")
+    assert "one.wav" in capsys.readouterr().out
+    with pytest.raises(
+        AmperSparkError, match=f"nothing analysed in .*: run `amper-spark analyze --lake {lake.uri}`"
+    ):
+        show_tracks(lake.uri, [], corpus="other")
+    with pytest.raises(AmperSparkError, match="no corpus 'ohter'"):
+        show_tracks(lake.uri, [], corpus="ohter")
+
+
+def test_an_empty_lake_is_catalogued_first(tmp_path):
+    with pytest.raises(AmperSparkError, match=r"run `amper-spark catalog MUSIC --lake '.*/my lake'` and"):
+        show_tracks(str(tmp_path / "my lake"), [])
+
+
+@pytest.fixture
+def broken(lake):
+    """A track of the lake that was quarantined when it was last analysed."""
+    (track,) = [row for row in lake.read("tracks").to_pylist() if row["key"] == "two.wav"]
+    row = {
+        "track_id": track["track_id"],
+        "etag": track["etag"],
+        "analysis_version": "v2",
+        "outcome": "quarantined",
+        "reason": "silent",
+        "detail": "the peak is [very] low",
+        "duration_s": 12.0,
+        "attempt": 0,
+        "provider": "CPUExecutionProvider",
+        "batch_id": "c",
+        "at": track["modified_at"] + timedelta(days=1),
+        "windows": [],
+        "segments": [],
+        "beats": [],
+    }
+    file = lake.write_file("analyses", [pa.Table.from_pylist([row], schema=ANALYSES.schema)], stem="test")
+    lake.commit("analyses", [file], stage="test", batch_id="c")
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_quarantined_track_is_a_sentence(lake, tmp_path, capsys):
+    show_tracks(lake.uri, ["two.wav"], overview=tmp_path / "all.png")
+    said = capsys.readouterr().out
+    assert said.splitlines() == [
+        "two: quarantined: silent: the peak is [very] low",
+        "no picture: there is no analysis to draw",
+    ]
+    assert not (tmp_path / "all.png").exists()
+    show_tracks(lake.uri, [])
+    assert re.search(r"two\.wav +silent", capsys.readouterr().out)
 
 
 def test_more_tracks_than_a_terminal_shows_are_counted(lake, monkeypatch):
@@ -89,18 +154,33 @@ def test_a_track_that_is_not_analysed_as_it_is_now_is_not_shown(lake, corpus, sa
     update_catalog(lake, corpus)
     assert "one.wav" not in keys(find_tracks(lake, []))
     with pytest.raises(
-        AmperSparkError, match=r"not analysed as it is now: one\.wav; run `amper-spark analyze`"
+        AmperSparkError,
+        match=rf"not analysed as it is now: one\.wav; run `amper-spark analyze --lake {lake.uri}`",
     ):
         find_tracks(lake, ["one"])
 
 
 def test_pictures_are_drawn(lake, tmp_path, capsys):
-    show_tracks(lake.uri, ["one"], pictures=tmp_path / "pictures", overview=tmp_path / "a/all.png")
-    (picture,) = (tmp_path / "pictures").iterdir()
-    assert picture.name.startswith("one-")
-    for file in (picture, tmp_path / "a/all.png"):
+    show_tracks(lake.uri, ["one"], pictures=tmp_path / "a/pictures", overview=tmp_path / "all.PNG")
+    said = capsys.readouterr().out
+    for file in (tmp_path / "a/pictures/one.png", tmp_path / "all.PNG"):
         assert file.read_bytes().startswith(b"\x89PNG")
-        assert str(file) in capsys.readouterr().out or file != picture
+        assert str(file) in said
+
+
+@pytest.mark.parametrize(
+    ("overview", "message"),
+    [
+        ("all.txt", r"cannot draw \.txt: use \.png, \.svg, \.pdf"),
+        ("all", "cannot draw a file without suffix"),
+        ("missing/all.png", "there is no folder .*/missing"),
+    ],
+)
+def test_an_overview_that_cannot_be_drawn_is_refused_first(lake, tmp_path, capsys, overview, message):
+    with pytest.raises(AmperSparkError, match=message):
+        show_tracks(lake.uri, [], overview=tmp_path / overview)
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "missing").exists()
 
 
 @pytest.mark.parametrize("change", ["touched", "gone"])

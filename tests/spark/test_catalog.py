@@ -283,4 +283,5 @@ def test_a_listing_is_not_written_over_a_newer_one(lake, root, tmp_path, monkeyp
 
 def test_a_summary_reads_well():
     assert str(CatalogSummary()) == "0 tracks"
+    assert str(CatalogSummary(unchanged=1)) == "1 track: 1 unchanged"
     assert str(CatalogSummary(changed=2, deleted=1)) == "2 tracks: 2 changed, 1 deleted"

@@ -291,7 +291,8 @@ def test_an_empty_view_is_exported_with_its_columns(lake, tmp_path):
         ("windows", "w", "cannot export to a file without suffix"),
         ("analyses", "a.csv", "nested columns, which CSV cannot hold: use .parquet"),
         ("labels", "a.csv", "no view or table 'labels'; views: windows"),
-        ("windows", "missing/w.csv", "cannot be written"),
+        ("Window", "a.csv", "did you mean 'windows'"),
+        ("windows", "missing/w.csv", "there is no folder .*missing"),
         ("windows", "folder.csv", "cannot be written"),
     ],
 )
@@ -303,8 +304,10 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(lake, tmp_path, nam
 
 
 def test_there_must_be_something_to_export(tmp_path):
-    with pytest.raises(AmperSparkError, match="no table 'analyses' yet"):
-        export(Lake(tmp_path / "lake"), "windows", tmp_path / "w.csv")
+    lake = Lake(tmp_path / "lake")
+    command = f"run `amper-spark analyze --lake {lake.uri}`"
+    with pytest.raises(AmperSparkError, match=f"no table 'analyses' yet: {command}"):
+        export(lake, "windows", tmp_path / "w.csv")
 
 
 def test_a_failed_export_keeps_the_file_that_was_there(tmp_path):
