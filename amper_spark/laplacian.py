@@ -4,7 +4,7 @@ The graph and the eigenvectors of Laplacian segmentation after McFee and Ellis [
 them is up to `amper_spark.structure`.
 
 1. Units that sound alike are linked: mutual nearest neighbours, under a Gaussian kernel whose width adapts
-   to both units [2]_. A running median along the diagonals keeps what recurs in sequence.
+   to both units [2]_. Running medians along the diagonals keep what recurs in sequence.
 2. Units that follow each other are linked the more, the less the timbre changes. The paper's formula
    balances the two graphs.
 3. L is the symmetric normalised Laplacian; the leading eigenvectors of I - L are smoothed by a running
@@ -31,25 +31,32 @@ References
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
-import scipy.stats
-from sklearn.metrics import euclidean_distances
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+import scipy.special
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it ships no types
 
 from amper_spark.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Floats = npt.NDArray[np.float64]
 
 EXCLUDED_UNITS = 3
 """Units nearer than this sound alike because sound rings on, not because it recurs."""
-SMOOTHED_DIAGONAL, SMOOTHED_EIGENVECTOR = 7, 9
-"""Lengths of the running medians, in units."""
+SMOOTHED_DIAGONALS, SMOOTHED_EIGENVECTOR = (7, 13), 9
+"""Lengths of the running medians, in units: along diagonals the mean of a short and a long one. The short one
+keeps what recurs as a texture, whose links are scattered; the long one tells progressions apart that have
+chords in common."""
 DIFFUSION_SHARE = 1 / 8
 """Steps of the diffusion map as a share of the units: the time in which detail within a section fades."""
 LEAST_DEVIATION_DB = 0.5
@@ -73,8 +80,10 @@ class Embedding:
         Leading eigenvectors of I - L, smoothed; the first belongs to the largest eigenvalue.
     diffusion : np.ndarray [shape=(unit, vector - 1)]
         Diffusion map.
+    features : np.ndarray [shape=(feature, unit)]
+        What units were compared by: harmony and timbre, balanced; the mean of each is 0.
     recurrence : float >= 0
-        How many links the running median leaves, divided by how many it would leave of as many links at
+        How many links the running medians leave, divided by how many they would leave of as many links at
         random: about 1 where nothing recurs in sequence.
     memory : float in [0, 1]
         What remains of the slowest mode of the random walk when the diffusion map is taken: 0 where by then
@@ -83,6 +92,7 @@ class Embedding:
 
     vectors: Floats
     diffusion: Floats
+    features: Floats
     recurrence: float
     memory: float
 
@@ -136,14 +146,14 @@ def laplacian_embedding(
         raise ParameterError(f"n_vectors must be 2 to {n_units}, the number of units, got {n_vectors}")
     if not (np.isfinite(harmony).all() and np.isfinite(timbre).all()):
         raise ParameterError("harmony and timbre must be finite")
-    # With one thread, the same numbers are added in the same order, whatever else the machine is doing.
-    with threadpool_limits(limits=1):
+    with single_threaded():
         standardized = _standardize(timbre.astype(np.float64))
         features = _balance(harmony.astype(np.float64), standardized)
         links = _recurrence_graph(features, seed)
         sequences = _smooth_diagonals(links)
         vectors, diffusion, memory = _embed(_combine(sequences, _path_graph(standardized)), n_vectors, seed)
-    return Embedding(vectors, diffusion, sequences.nnz / max(_left_by_chance(links), 1.0), memory)
+    recurrence = sequences.nnz / max(_left_by_chance(links), 1.0)
+    return Embedding(vectors, diffusion, features, recurrence, memory)
 
 
 def deviation(features: npt.NDArray[np.floating]) -> float:
@@ -159,6 +169,18 @@ def deviation(features: npt.NDArray[np.floating]) -> float:
     1.0
     """
     return float(np.sqrt(features.var(axis=1).mean()))
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let matrix products add the same numbers in the same order, whatever else the machine is doing."""
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()  # which takes milliseconds to find them
 
 
 def _standardize(timbre: Floats) -> Floats:
@@ -197,7 +219,7 @@ def _nearest_neighbours(features: Floats, seed: int) -> tuple[npt.NDArray[np.int
     tie_break = TIE_BREAK * np.random.default_rng(seed).permutation(n_units) / n_units
     neighbours, distances = [], []
     for first in range(0, n_units, ROWS_AT_ONCE):
-        distance = euclidean_distances(points[first : first + ROWS_AT_ONCE], points)
+        distance = _distances(points[first : first + ROWS_AT_ONCE], points)
         lag = np.abs(np.arange(first, first + len(distance))[:, np.newaxis] - np.arange(n_units))
         distance[lag < EXCLUDED_UNITS] = np.inf
         order = np.maximum(distance, LEAST_DISTANCE) + tie_break[lag]
@@ -207,21 +229,35 @@ def _nearest_neighbours(features: Floats, seed: int) -> tuple[npt.NDArray[np.int
     return np.concatenate(neighbours), np.concatenate(distances)
 
 
+def _distances(some: Floats, others: Floats) -> Floats:
+    """|x - y| for all x and y, from |x|^2 - 2 x y + |y|^2."""
+    squared = some @ (-2 * others.T)
+    squared += (some**2).sum(axis=1)[:, np.newaxis]
+    squared += (others**2).sum(axis=1)
+    return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
+
+
 def _smooth_diagonals(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Take medians along the diagonals, a few at a time, so that no dense matrix is needed."""
+    """Smooth the diagonals by running medians, a few at a time, so that no dense matrix is needed."""
     n_units = graph.shape[0]
     upper = scipy.sparse.triu(graph, k=1).tocsr().tocoo()
     lag = upper.col - upper.row
     order = np.argsort(lag, kind="stable")
     lag, row, value = lag[order], upper.row[order], upper.data[order]
-    padded = n_units + SMOOTHED_DIAGONAL // 2
+    padded = n_units + max(SMOOTHED_DIAGONALS) // 2
     parts = []
     for first in range(1, n_units, LAGS_AT_ONCE):
         here = slice(*np.searchsorted(lag, [first, first + LAGS_AT_ONCE]))
         diagonals = np.zeros((LAGS_AT_ONCE, padded))
         diagonals[lag[here] - first, row[here]] = value[here]
         # One filter over all of them end to end, which is fast; the padding keeps them apart.
-        smooth = scipy.ndimage.median_filter(diagonals.ravel(), size=SMOOTHED_DIAGONAL, mode="constant")
+        smooth = np.mean(
+            [
+                scipy.ndimage.median_filter(diagonals.ravel(), size=size, mode="constant")
+                for size in SMOOTHED_DIAGONALS
+            ],
+            axis=0,
+        )
         (position,) = np.nonzero(smooth)
         diagonal, unit = np.divmod(position, padded)
         parts.append((smooth[position], unit, unit + diagonal + first))
@@ -232,11 +268,12 @@ def _smooth_diagonals(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 
 def _left_by_chance(links: scipy.sparse.csr_array) -> float:
-    """Count the links that the running median would leave of as many, were they independent."""
+    """Count the links that the running medians would leave of as many, were they independent."""
     n_units = links.shape[0]
     n_pairs = max((n_units - EXCLUDED_UNITS) * (n_units - EXCLUDED_UNITS + 1), 1)
+    shortest = min(SMOOTHED_DIAGONALS)  # the longer median leaves next to nothing besides
     # The median is a link where more than half of its window are.
-    left = scipy.stats.binom.sf(SMOOTHED_DIAGONAL // 2, SMOOTHED_DIAGONAL, links.nnz / n_pairs)
+    left = scipy.special.bdtrc(shortest // 2, shortest, links.nnz / n_pairs)
     return float(n_pairs * left)
 
 

@@ -9,6 +9,7 @@ Laplacian segmentation after McFee and Ellis [1]_, on beat-synchronous features:
 4. Of all k within bounds from the duration, the one with the highest silhouette wins, if that reaches
    `REASONABLE_SILHOUETTE`; otherwise the best of all k from 2.
 5. Where no k describes the recording, it is one section, k = 1.
+6. Boundaries move by a few units to where the sound changes, which the running medians have blurred.
 
 k comes from the silhouette, not from the entropy of the labels, which the paper itself finds weak. Step 2 has
 another sphere for each k, so that silhouettes there cannot be compared. Here they are taken on one diffusion
@@ -19,9 +20,9 @@ Some k is always the best, and need not be good. A recording has sections only i
 
 - *Something changes*: harmony deviates from its mean by `LEAST_CHANGE_DB`, or timbre by as much. A chord that
   sounds on deviates by up to 1.4 dB, since frames and beats meet differently; music by 10 dB and more.
-- *Something recurs in sequence.* Among the links between units that sound alike, the running median along the
-  diagonals leaves at least `LEAST_RECURRENCE` times as many as of as many links at random. In noise it leaves
-  just those: the random walk follows time alone, and any cut into equal parts is as good as any other.
+- *Something recurs in sequence.* Among the links between units that sound alike, the running medians along
+  the diagonals leave at least `LEAST_RECURRENCE` times as many as of as many links at random. In noise they
+  leave just those: the random walk follows time alone, and any cut into equal parts is as good as any other.
 - *Not everything recurs everywhere.* The slowest mode of the random walk lives at least as long as the
   diffusion map takes: lambda_2^t >= 1 / e for its t steps. In a drone, a steady pulse or a bar repeated
   throughout, a walk may soon be anywhere, and what the map still shows is chance, whatever its silhouette.
@@ -56,16 +57,15 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import sklearn
-from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_samples
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
+from amper_spark.boundaries import absorb_short_segments, move_boundaries, segment_starts
+from amper_spark.clustering import k_means, silhouettes
 from amper_spark.errors import ParameterError
-from amper_spark.laplacian import Embedding, deviation, laplacian_embedding
+from amper_spark.laplacian import Embedding, deviation, laplacian_embedding, single_threaded
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -100,6 +100,14 @@ class Segmentation:
 
     boundaries_s: Floats
     section: Labels
+    k: int
+    silhouette: float
+
+
+class _Clustering(NamedTuple):
+    """Labels of units, how many differ, and the mean silhouette of those."""
+
+    label: Labels
     k: int
     silhouette: float
 
@@ -162,26 +170,72 @@ def segment(
     """
     _check(harmony, timbre, edges_s, duration_s)
     low, high = section_bounds(duration_s=duration_s, min_section_s=min_section_s, max_sections=max_sections)
-    harmony, timbre, edges_s = _coarsen(
-        *(np.asarray(values, dtype=np.float64) for values in (harmony, timbre, edges_s))
-    )
-    high = min(high, edges_s.size - 2)
+    harmony, timbre, edges_s = _coarsen(harmony, timbre, edges_s)
     whole = Segmentation(np.array([0.0, duration_s]), np.zeros(1, dtype=np.int64), 1, 0.0)
-    if high < 2 or max(deviation(harmony), deviation(timbre) / MFCC_PER_DB) < LEAST_CHANGE_DB:
+    if high < 2 or edges_s.size < 4 or _change_db(harmony, timbre) < LEAST_CHANGE_DB:
         return whole
-    n_vectors = min(max_sections + 1, edges_s.size - 1)
-    embedding = laplacian_embedding(harmony=harmony, timbre=timbre, n_vectors=n_vectors, seed=seed)
+    embedding = _embed(harmony, timbre, max_sections, seed)
     if embedding.recurrence < LEAST_RECURRENCE or embedding.memory < LEAST_MEMORY:
         return whole
-    # With one thread, the same numbers are added in the same order, whatever else the machine is doing.
-    with threadpool_limits(limits=1):
-        candidates = [
-            _cluster(embedding, k, edges_s, min_section_s, seed)
-            for k in range(2, min(high, embedding.vectors.shape[1]) + 1)
-        ]
+    best = _best(_clusterings(embedding, high, edges_s, min_section_s, seed), low)
     least = LEAST_SILHOUETTE if embedding.recurrence >= CLEAR_RECURRENCE else REASONABLE_SILHOUETTE
-    best = _best(candidates, low)
-    return best if best.k > 1 and best.silhouette >= least else whole
+    if best.k < 2 or best.silhouette < least:
+        return whole
+    return _segmentation(best, embedding, edges_s, min_section_s)
+
+
+def candidates(
+    *,
+    harmony: npt.NDArray[np.floating],
+    timbre: npt.NDArray[np.floating],
+    edges_s: npt.NDArray[np.floating],
+    duration_s: float,
+    min_section_s: float,
+    max_sections: int,
+    seed: int,
+) -> list[Segmentation]:
+    """Cut a recording into sections for each k: what `segment` chooses from, for who would choose otherwise.
+
+    Parameters
+    ----------
+    harmony, timbre, edges_s, duration_s, min_section_s, max_sections, seed
+        As `segment` takes them.
+
+    Returns
+    -------
+    list of Segmentation
+        For k from 2 to the upper bound; whose short segments were absorbed may have fewer sections. Empty
+        where the recording is too short to have two.
+
+    Raises
+    ------
+    ParameterError
+        As `segment` does.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sections = np.repeat([0, 1, 0], 40)
+    >>> forms = candidates(
+    ...     harmony=rng.normal(-50, 9, (84, 2))[:, sections] + rng.normal(0, 5, (84, 120)),
+    ...     timbre=rng.normal(0, 9, (13, 2))[:, sections] + rng.normal(0, 5, (13, 120)),
+    ...     edges_s=np.arange(121) / 2,
+    ...     duration_s=60.0,
+    ...     min_section_s=6.0,
+    ...     max_sections=3,
+    ...     seed=0,
+    ... )
+    >>> [form.k for form in forms]
+    [2, 3]
+    """
+    _check(harmony, timbre, edges_s, duration_s)
+    _, high = section_bounds(duration_s=duration_s, min_section_s=min_section_s, max_sections=max_sections)
+    harmony, timbre, edges_s = _coarsen(harmony, timbre, edges_s)
+    if high < 2 or edges_s.size < 4:
+        return []
+    embedding = _embed(harmony, timbre, max_sections, seed)
+    clusterings = _clusterings(embedding, high, edges_s, min_section_s, seed)
+    return [_segmentation(one, embedding, edges_s, min_section_s) for one in clusterings]
 
 
 def section_bounds(*, duration_s: float, min_section_s: float, max_sections: int) -> tuple[int, int]:
@@ -228,8 +282,11 @@ def _check(
         raise ParameterError(f"edges_s must ascend from 0 to duration_s={duration_s}, got {edges_s}")
 
 
-def _coarsen(harmony: Floats, timbre: Floats, edges_s: Floats) -> tuple[Floats, Floats, Floats]:
+def _coarsen(
+    harmony: npt.NDArray[np.floating], timbre: npt.NDArray[np.floating], edges_s: npt.NDArray[np.floating]
+) -> tuple[Floats, Floats, Floats]:
     """Merge units of very long recordings in twos or fours, each weighted by its duration."""
+    harmony, timbre, edges_s = (np.asarray(part, dtype=np.float64) for part in (harmony, timbre, edges_s))
     n_units = edges_s.size - 1
     if n_units <= MAX_UNITS:
         return harmony, timbre, edges_s
@@ -240,57 +297,57 @@ def _coarsen(harmony: Floats, timbre: Floats, edges_s: Floats) -> tuple[Floats, 
     return harmony, np.add.reduceat(timbre * duration_s, starts, axis=1) / total_s, merged_s
 
 
-def _best(candidates: list[Segmentation], low: int) -> Segmentation:
-    # A k whose short runs were absorbed whole may come out below the bound.
-    reasonable = [form for form in candidates if form.k >= low and form.silhouette >= REASONABLE_SILHOUETTE]
-    return max(reasonable or candidates, key=lambda form: form.silhouette)
+def _change_db(harmony: Floats, timbre: Floats) -> float:
+    return max(deviation(harmony), deviation(timbre) / MFCC_PER_DB)
 
 
-def _cluster(
-    embedding: Embedding, n_sections: int, edges_s: Floats, least_s: float, seed: int
-) -> Segmentation:
-    """Cut a recording into segments of so many sections, or fewer."""
-    vectors = embedding.vectors[:, :n_sections]
+def _embed(harmony: Floats, timbre: Floats, max_sections: int, seed: int) -> Embedding:
+    n_vectors = min(max_sections + 1, harmony.shape[1])
+    return laplacian_embedding(harmony=harmony, timbre=timbre, n_vectors=n_vectors, seed=seed)
+
+
+def _clusterings(
+    embedding: Embedding, high: int, edges_s: Floats, least_s: float, seed: int
+) -> list[_Clustering]:
+    """Label units with 2, 3, ... sections, or fewer where they would be too short."""
+    n_units, n_vectors = embedding.vectors.shape
+    labels = np.stack(
+        [
+            _cluster(embedding.vectors[:, :k], edges_s, least_s, seed)
+            for k in range(2, min(high, n_vectors, n_units - 1) + 1)
+        ]
+    )
+    with single_threaded():
+        by_unit = silhouettes(points=embedding.diffusion, labels=labels)
+    by_section = (
+        [silhouette[label == one].mean() for one in np.unique(label)]
+        for label, silhouette in zip(labels, by_unit, strict=True)
+    )
+    return [
+        _Clustering(label, len(means), float(np.mean(means)))
+        for label, means in zip(labels, by_section, strict=True)
+    ]
+
+
+def _cluster(vectors: Floats, edges_s: Floats, least_s: float, seed: int) -> Labels:
     rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(float).tiny)
-    label = KMeans(n_sections, n_init=5, random_state=seed).fit(rows).labels_
-    label = _absorb_short_runs(rows, label, edges_s, least_s)
-    starts = np.flatnonzero(np.diff(label, prepend=-1))
+    label = k_means(points=rows, n_clusters=vectors.shape[1], seed=seed)
+    return absorb_short_segments(points=rows, label=label, edges_s=edges_s, least_s=least_s)
+
+
+def _best(clusterings: list[_Clustering], low: int) -> _Clustering:
+    # A k whose short segments were absorbed whole may come out below the bound.
+    reasonable = [one for one in clusterings if one.k >= low and one.silhouette >= REASONABLE_SILHOUETTE]
+    return max(reasonable or clusterings, key=lambda one: one.silhouette)
+
+
+def _segmentation(
+    clustering: _Clustering, embedding: Embedding, edges_s: Floats, least_s: float
+) -> Segmentation:
+    label = move_boundaries(
+        features=embedding.features, label=clustering.label, edges_s=edges_s, least_s=least_s
+    )
+    starts = segment_starts(label)
     _, first, numbered = np.unique(label[starts], return_index=True, return_inverse=True)
     section = np.argsort(np.argsort(first))[numbered]
-    silhouette = 0.0
-    if first.size > 1:
-        with sklearn.config_context(working_memory=64):
-            silhouettes = silhouette_samples(embedding.diffusion, label)
-        silhouette = float(np.mean([silhouettes[label == one].mean() for one in np.unique(label)]))
-    return Segmentation(np.append(edges_s[starts], edges_s[-1]), section, first.size, silhouette)
-
-
-def _absorb_short_runs(rows: Floats, label: Labels, edges_s: Floats, least_s: float) -> Labels:
-    """Relabel runs so that no segment is shorter than allowed, at the least cost (dynamic programme)."""
-    _, label = np.unique(label, return_inverse=True)
-    centres = np.stack([rows[label == one].mean(axis=0) for one in range(label.max() + 1)])
-    cost = ((rows[:, np.newaxis] - centres) ** 2).sum(axis=2) * np.diff(edges_s)[:, np.newaxis]
-    runs = np.append(np.flatnonzero(np.diff(label, prepend=-1)), label.size)
-    until = np.concatenate([np.zeros((1, len(centres))), np.cumsum(cost, axis=0)])[runs]
-    # best[e, c]: least cost up to run boundary e, the last segment having label c; came_from: where it began.
-    best = np.full(until.shape, np.inf)
-    before = np.full(until.shape, np.inf)  # the same, the next segment having label c
-    before[0] = 0.0
-    came_from = np.zeros(until.shape, dtype=np.int64)
-    for end in range(1, runs.size):
-        (start,) = np.nonzero(edges_s[runs[:end]] <= edges_s[runs[end]] - least_s)
-        if start.size == 0:
-            continue
-        total = before[start] - until[start] + until[end]
-        came_from[end] = start[total.argmin(axis=0)]
-        best[end] = total.min(axis=0)
-        others = np.where(np.eye(len(centres), dtype=bool), np.inf, best[end])
-        before[end] = others.min(axis=1)
-    relabelled = np.empty_like(label)
-    end, current = runs.size - 1, int(best[-1].argmin())
-    while end > 0:
-        start = came_from[end, current]
-        relabelled[runs[start] : runs[end]] = current
-        others = np.where(np.arange(len(centres)) == current, np.inf, best[start])
-        end, current = start, int(others.argmin())
-    return relabelled
+    return Segmentation(np.append(edges_s[starts], edges_s[-1]), section, clustering.k, clustering.silhouette)

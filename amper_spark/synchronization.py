@@ -96,12 +96,14 @@ def synchronize(
     first = np.searchsorted(times, edges)
     count = np.diff(first)
     hop_s = float(np.median(np.diff(times))) if times.size > 1 else np.inf
-    centre = np.interp((edges[:-1] + edges[1:]) / 2, times, np.arange(times.size))
+    averaged = (count > 0) & (np.diff(edges) >= hop_s)
+    values = np.empty((*frames.shape[:-1], count.size))
+    starts = first[:-1][first[:-1] < first[-1]]  # the units after have no frames
+    if starts.size > 0:
+        totals = np.add.reduceat(frames[..., : first[-1]], starts, axis=-1, dtype=np.float64)
+        values[..., : starts.size] = totals / np.maximum(count[: starts.size], 1)
+    centre = np.interp((edges[:-1] + edges[1:])[~averaged] / 2, times, np.arange(times.size))
     left = np.floor(centre).astype(int)
     right = np.minimum(left + 1, times.size - 1)
-    values = frames[..., left] + (centre - left) * (frames[..., right] - frames[..., left])
-    values = values.astype(np.float64, copy=False)
-    averaged = np.flatnonzero((count > 0) & (np.diff(edges) >= hop_s))
-    for unit in averaged:
-        values[..., unit] = frames[..., first[unit] : first[unit + 1]].mean(axis=-1, dtype=np.float64)
+    values[..., ~averaged] = frames[..., left] + (centre - left) * (frames[..., right] - frames[..., left])
     return values
