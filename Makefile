@@ -45,8 +45,11 @@ bench: $(READY) ## Measure what the analysis costs: beside decoding, and on Spar
 		$(BIN)/python -m benchmarks.analysis
 	@$(BIN)/python -m benchmarks.stage
 
-accuracy: $(READY) ## Measure how often the tempo is right on the reference recordings, beside librosa
+accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, if installed, Essentia
 	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.tempo
+	@$(BIN)/python -m benchmarks.tonic
+	@$(BIN)/python -m benchmarks.form
 
 docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md

@@ -24,7 +24,7 @@ from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
 
-ALGORITHM_REVISION = 3
+ALGORITHM_REVISION = 4
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
