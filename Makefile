@@ -46,10 +46,9 @@ bench: $(READY) ## Measure what the analysis costs: beside decoding, and on Spar
 	@$(BIN)/python -m benchmarks.stage
 
 accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, if installed, Essentia
-	@$(BIN)/python -m benchmarks.accuracy
-	@$(BIN)/python -m benchmarks.tempo
-	@$(BIN)/python -m benchmarks.tonic
-	@$(BIN)/python -m benchmarks.form
+	@status=0; for measure in accuracy tempo tonic form; do \
+		$(BIN)/python -m benchmarks.$$measure || status=1; \
+	done; exit $$status
 
 docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md

@@ -9,7 +9,6 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
@@ -17,7 +16,8 @@ from rich.table import Table
 
 from amper_spark.analysis import analyse
 from amper_spark.audio import decode
-from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
+from amper_spark.grid import STRIDE_LENGTH, WINDOW_LENGTH, window_count
+from benchmarks.peers import librosa_tempo
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 TOLERANCE = 0.04
@@ -25,10 +25,9 @@ LEAST_SHARE = 0.90
 
 
 def librosa_tempi(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Give each window to ``librosa.feature.tempo`` with its defaults."""
+    """Give each window to librosa."""
     starts = STRIDE_LENGTH * np.arange(window_count(samples.size))
-    windows = (samples[start : start + WINDOW_LENGTH] for start in starts)
-    return np.concatenate([librosa.feature.tempo(y=window, sr=SAMPLE_RATE) for window in windows])
+    return librosa_tempo([samples[start : start + WINDOW_LENGTH] for start in starts])
 
 
 def main() -> None:

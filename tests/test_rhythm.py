@@ -26,6 +26,7 @@ from amper_spark.grid import (
     window_slices,
 )
 from amper_spark.onsets import onset_frames, onset_strength
+from tests.synthesis.drums import drum_track
 
 REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 TRACKS = json.loads((REFERENCE_TRACKS / "tracks.json").read_text())
@@ -62,28 +63,6 @@ def estimate(strength, **changes):
     if "onset_rate" not in changes:
         changes["onset_rate"] = rate_of(strength)
     return rhythm.estimate_tempo(onset_strength=strength, **{**SETTINGS, **changes})
-
-
-def drum(kind, rng):
-    time_s = np.arange(int(0.2 * SAMPLE_RATE)) / SAMPLE_RATE
-    if kind == "kick":
-        return 0.5 * np.sin(2 * np.pi * (50 * time_s - 2 * np.exp(-time_s / 0.02))) * np.exp(-time_s / 0.08)
-    if kind == "snare":
-        tone = 0.5 * np.sin(2 * np.pi * 190 * time_s)
-        return 0.4 * (tone + rng.standard_normal(time_s.size)) * np.exp(-time_s / 0.05)
-    return 0.1 * np.diff(rng.standard_normal(time_s.size), prepend=0) * np.exp(-time_s / 0.015)
-
-
-def drum_track(hits, duration_s, seed=0, noise=1e-3):
-    """Drums at given times: hits is {kind: times in s}."""
-    rng = np.random.default_rng(seed)
-    samples = noise * rng.standard_normal(int(duration_s * SAMPLE_RATE))
-    for kind, times_s in hits.items():
-        for time_s in times_s:
-            start = round(time_s * SAMPLE_RATE)
-            sound = rng.uniform(0.5, 1) * drum(kind, rng)[: max(0, samples.size - start)]
-            samples[start : start + sound.size] += sound
-    return samples
 
 
 def beat_positions(pattern, bpm, duration_s, bar=4):
