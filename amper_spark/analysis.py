@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.audio import MAX_AMPLITUDE, Signal
 from amper_spark.beats import beat_times, tempo_curve
 from amper_spark.config import Analysis, content_hash
-from amper_spark.errors import BadRecordError, Reason
-from amper_spark.features.extraction import Frames, describe_frames
-from amper_spark.features.percussive import percussive_energy
-from amper_spark.features.statistics import window_means, window_standard_deviations, window_sums
+from amper_spark.features.statistics import add_blocks, window_means, window_standard_deviations, window_sums
 from amper_spark.features.temporal import dynamic_range
-from amper_spark.grid import frame_times_s, window_bounds, window_count, window_slices
-from amper_spark.onsets import onset_strength, window_onset_rate
+from amper_spark.grid import WINDOW_FRAMES, cut_windows, frame_times_s, window_bounds, window_count
+from amper_spark.onsets import window_onset_rate
+from amper_spark.recording import Description, describe_recording
 from amper_spark.rhythm import TempoEstimate, estimate_tempo
-from amper_spark.spectra import check_samples, constant_q_frame_times_s, constant_q_power, decibels
+from amper_spark.spectra import constant_q_frame_times_s, decibels
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from amper_spark.audio import Signal
 
 ALGORITHM_REVISION = 4
 """Raised whenever the same configuration gives other results than before."""
@@ -90,83 +93,101 @@ def analyse(signal: Signal, settings: Analysis | None = None) -> TrackAnalysis:
     --------
     >>> from amper_spark.audio import Signal
     >>> noise = np.random.default_rng(0).normal(0, 0.1, 12 * 22_050).astype(np.float32)
-    >>> analysis = analyse(Signal(noise, source_rate=22_050, source_channels=1))
+    >>> analysis = analyse(Signal(noise))
     >>> analysis.windows["start_s"].tolist(), analysis.segments["end_s"].tolist()[-1]
     ([0.0, 2.0], 12.0)
     """
-    settings = settings or Analysis()
-    samples = signal.samples
-    check_samples(samples)
-    peak = max(float(samples.max()), -float(samples.min()))  # without a copy
-    if not peak <= MAX_AMPLITUDE:  # False for NaN
-        raise BadRecordError(Reason.NOT_FINITE, f"the peak is {peak:g} times full scale")
+    return analyse_blocks([signal.samples], settings)
 
-    frames = describe_frames(samples=samples)
-    constant_q = constant_q_power(samples=samples)
-    onsets = onset_strength(mel_db=decibels(frames.mel_power))
-    n_windows = window_count(samples.size)
-    windows = window_slices(n_windows=n_windows, n_frames=onsets.size)
+
+def analyse_blocks(
+    blocks: Iterable[npt.NDArray[np.float32]], settings: Analysis | None = None
+) -> TrackAnalysis:
+    """Find the same while the recording is still being decoded, in memory that hardly grows with its length.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,)], float32
+        Consecutive samples, see `amper_spark.audio.decode_blocks`. What they raise is passed on.
+    settings : amper_spark.config.Analysis, optional
+
+    Returns
+    -------
+    TrackAnalysis
+        The same bits as from `analyse`, however the recording is cut.
+
+    Raises
+    ------
+    BadRecordError
+        See `analyse`.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, 12 * 22_050).astype(np.float32)
+    >>> analyse_blocks(np.split(noise, 12)).beats_s.size > 0
+    True
+    """
+    settings = settings or Analysis()
+    recording = describe_recording(blocks=blocks)
+    onsets = recording.onset_strength
+    n_windows = window_count(recording.n_samples)
     onset_rate = window_onset_rate(onset_strength=onsets, n_windows=n_windows)
     tempo = estimate_tempo(
-        onset_strength=np.stack([onsets[window] for window in windows]),
+        onset_strength=cut_windows(frames=onsets, n_windows=n_windows),
         onset_rate=onset_rate,
         **settings.tempo.model_dump(),
     )
     beats_s = beat_times(onset_strength=onsets, tempo_bpm=tempo_curve(score=tempo.score))
-    segmentation = _segment(frames, constant_q, beats_s, signal.duration_s, settings)
     return TrackAnalysis(
-        duration_s=signal.duration_s,
-        windows=_describe_windows(samples.size, frames, constant_q, onsets, onset_rate, tempo),
-        segments=_segment_columns(segmentation),
+        duration_s=recording.duration_s,
+        windows=_describe_windows(recording, onset_rate, tempo),
+        segments=_segment_columns(_segment(recording, beats_s, settings)),
         beats_s=beats_s,
     )
 
 
 def _describe_windows(
-    n_samples: int,
-    frames: Frames,
-    constant_q: npt.NDArray[np.float32],
-    onsets: npt.NDArray[np.floating],
-    onset_rate: npt.NDArray[np.float64],
-    tempo: TempoEstimate,
+    recording: Description, onset_rate: npt.NDArray[np.float64], tempo: TempoEstimate
 ) -> Columns:
-    bounds_s = window_bounds(n_samples)
-    n_windows = window_count(n_samples)
-    windows = window_slices(n_windows=n_windows, n_frames=onsets.size)
+    bounds_s = window_bounds(recording.n_samples)
+    n_windows = window_count(recording.n_samples)
     mean = partial(window_means, n_windows=n_windows)
-    mfcc = mean(values=frames.mfcc)
+    mfcc = mean(values=recording.mfcc[1:4])
     percussive, total = (
         window_sums(values=energy, n_windows=n_windows)
-        for energy in percussive_energy(mel_power=frames.mel_power)
+        for energy in (recording.percussive_energy, recording.energy)
     )
-    chroma = window_chroma(chroma=chroma_frames(constant_q_power=constant_q), n_windows=n_windows)
+    chroma = window_chroma(
+        chroma=chroma_frames(constant_q_power=recording.constant_q_power), n_windows=n_windows
+    )
     tonic = estimate_tonic(chroma=chroma)
     return {
         "window": np.arange(n_windows),
         "start_s": bounds_s[:, 0],
         "end_s": bounds_s[:, 1],
-        "mfcc_1": mfcc[1],
-        "mfcc_2": mfcc[2],
-        "mfcc_3": mfcc[3],
-        "rms": mean(values=frames.rms),
-        "zero_crossing_rate": mean(values=frames.zero_crossing_rate),
-        "spectral_centroid": mean(values=frames.spectral_centroid),
+        "mfcc_1": mfcc[0],
+        "mfcc_2": mfcc[1],
+        "mfcc_3": mfcc[2],
+        "rms": mean(values=recording.rms),
+        "zero_crossing_rate": mean(values=recording.zero_crossing_rate),
+        "spectral_centroid": mean(values=recording.spectral_centroid),
         "spectral_centroid_std": window_standard_deviations(
-            values=frames.spectral_centroid, n_windows=n_windows
+            values=recording.spectral_centroid, n_windows=n_windows
         ),
-        "spectral_bandwidth": mean(values=frames.spectral_bandwidth),
-        "spectral_contrast": mean(values=frames.spectral_contrast),
-        "spectral_flatness": mean(values=frames.spectral_flatness),
-        "spectral_rolloff": mean(values=frames.spectral_rolloff),
-        "spectral_flux": mean(values=onsets),
+        "spectral_bandwidth": mean(values=recording.spectral_bandwidth),
+        "spectral_contrast": mean(values=recording.spectral_contrast),
+        "spectral_flatness": mean(values=recording.spectral_flatness),
+        "spectral_rolloff": mean(values=recording.spectral_rolloff),
+        "spectral_flux": mean(values=recording.onset_strength),
         "onset_rate": onset_rate,
         "tempo": tempo.tempo_bpm,
         "pulse_clarity": tempo.pulse_clarity,
         "percussive_ratio": percussive / np.where(total > 0, total, 1.0),
-        "dynamic_range": dynamic_range(rms=np.stack([frames.rms[window] for window in windows])),
+        "dynamic_range": dynamic_range(rms=cut_windows(frames=recording.rms, n_windows=n_windows)),
         "chroma_entropy": chroma_entropy(chroma=chroma),
         "tempo_alternative": tempo.alternative_bpm,
-        "logmel": mean(values=frames.logmel).T,
+        "logmel": add_blocks(sums=recording.logmel, n_windows=n_windows).T
+        / min(recording.rms.size, WINDOW_FRAMES),
         "chroma": chroma,
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),
@@ -174,27 +195,21 @@ def _describe_windows(
     }
 
 
-def _segment(
-    frames: Frames,
-    constant_q: npt.NDArray[np.float32],
-    beats_s: npt.NDArray[np.float64],
-    duration_s: float,
-    settings: Analysis,
-) -> Segmentation:
-    edges_s = unit_edges(beats_s=beats_s, duration_s=duration_s)
+def _segment(recording: Description, beats_s: npt.NDArray[np.float64], settings: Analysis) -> Segmentation:
+    edges_s = unit_edges(beats_s=beats_s, duration_s=recording.duration_s)
     harmony = synchronize(
-        frames=decibels(constant_q),
-        frame_times_s=constant_q_frame_times_s(constant_q.shape[-1]),
+        frames=decibels(recording.constant_q_power),
+        frame_times_s=constant_q_frame_times_s(recording.constant_q_power.shape[-1]),
         edges_s=edges_s,
     )
     timbre = synchronize(
-        frames=frames.mfcc, frame_times_s=frame_times_s(frames.mfcc.shape[-1]), edges_s=edges_s
+        frames=recording.mfcc, frame_times_s=frame_times_s(recording.mfcc.shape[-1]), edges_s=edges_s
     )
     return segment(
         harmony=harmony,
         timbre=timbre,
         edges_s=edges_s,
-        duration_s=duration_s,
+        duration_s=recording.duration_s,
         **settings.structure.model_dump(),
     )
 

@@ -46,20 +46,14 @@ class Signal:
     ----------
     samples : np.ndarray [shape=(sample,), dtype=float32]
         Mono at 22,050 Hz, full scale 1.
-    source_rate : int > 0
-        Sampling rate of the file, in Hz.
-    source_channels : int > 0
-        Channels of the file.
 
     Examples
     --------
-    >>> Signal(np.zeros(33_075, dtype=np.float32), source_rate=44_100, source_channels=2).duration_s
+    >>> Signal(np.zeros(33_075, dtype=np.float32)).duration_s
     1.5
     """
 
     samples: Samples
-    source_rate: int
-    source_channels: int
 
     @property
     def duration_s(self) -> float:
@@ -118,10 +112,8 @@ def decode(
     >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
     ...     soundfile.write(file.name, np.full((72_000, 2), [0.5, 0.25]), 48_000)
     ...     signal = decode(file.name)
-    >>> signal.duration_s, signal.source_rate, signal.source_channels
-    (1.5, 48000, 2)
-    >>> float(signal.samples[16_000].round(3))
-    0.375
+    >>> signal.duration_s, float(signal.samples[16_000].round(3))
+    (1.5, 0.375)
     """
     samples = bytearray()  # grows in place, where a list of blocks would be held twice
     with open_audio(path) as file:
@@ -129,7 +121,7 @@ def decode(
             file, min_duration_s=min_duration_s, max_duration_s=max_duration_s, silence_dbfs=silence_dbfs
         ):
             samples += block.data
-        return Signal(np.frombuffer(samples, dtype=np.float32), file.samplerate, file.channels)
+        return Signal(np.frombuffer(samples, dtype=np.float32))
 
 
 def decode_blocks(

@@ -1,17 +1,18 @@
-"""The decoding process of `amper_spark.decoder`: a request a line in, answers a line out.
+"""The decoding process of `amper_spark.decoder`: a request a line in, answers and samples out.
 
-``python -m amper_spark.decoder_child SAMPLES_FD MEMORY_MB PARENT_PID``
+``python -m amper_spark.decoder_child MEMORY_MB PARENT_PID``
 
-Requests come on standard input, answers go to standard output, both as JSON; the samples are written to
-an open file, of which the parent holds the other end. The process lives until its input ends or its
-parent does. It imports little, since it may have to start often.
+Requests come on standard input and answers go to standard output, both as JSON, a line each. The process
+lives until its input ends or its parent does. It imports little, since it may have to start often.
 
 ======== ===========================================================================================
 request  ``path`` (hexadecimal, so that any bytes survive), ``limits`` (see `amper_spark.audio.decode`)
-answers  ``{"is": "started"}``: from here on, a death is the recording's fault; then ``signal`` with
-         ``n_samples``, ``source_rate``, ``source_channels``; or ``bad`` with ``reason``, ``detail``;
-         or ``os_error`` with ``errno``, ``message``
+answers  ``{"is": "started"}``: from here on, a death is the recording's fault; then any number of
+         ``samples`` with ``n_samples``, each followed by so many 32-bit floats; at last ``end``;
+         or ``bad`` with ``reason``, ``detail``; or ``os_error`` with ``errno``, ``message``
 ======== ===========================================================================================
+
+It waits while nobody takes its samples, so that neither end ever holds more than a block of them.
 """
 
 from __future__ import annotations
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 
-def main(samples_fd: int, memory_mb: int, parent_pid: int) -> None:
+def main(memory_mb: int, parent_pid: int) -> None:
     """Answer requests until there are no more.
 
     Parameters
     ----------
-    samples_fd : int
-        Descriptor of the file that takes the samples.
     memory_mb : int > 0
         Limit of the address space, in MiB.
     parent_pid : int
@@ -49,19 +48,19 @@ def main(samples_fd: int, memory_mb: int, parent_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
     die_with_parent(parent_pid)
     limit_memory(memory_mb)
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="ascii") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what C libraries print is no answer
-        for line in sys.stdin.buffer:
-            _say(answers, {"is": "started"})
-            answer = _answer(json.loads(line), samples_fd)
-            _say(answers, answer)
-            if answer.get("reason") == Reason.OUT_OF_MEMORY:
-                return  # C libraries seldom clean up when they run out of it: better start afresh
+    answers = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what C libraries print is no answer
+    for line in sys.stdin.buffer:
+        _say(answers, {"is": "started"})
+        answer = _answer(json.loads(line), answers)
+        _say(answers, answer)
+        if answer.get("reason") == Reason.OUT_OF_MEMORY:
+            return  # C libraries seldom clean up when they run out of it: better start afresh
 
 
-def _answer(request: Mapping[str, Any], samples_fd: int) -> Answer:
+def _answer(request: Mapping[str, Any], answers: int) -> Answer:
     try:
-        return _decode(bytes.fromhex(request["path"]), request["limits"], samples_fd)
+        return _decode(bytes.fromhex(request["path"]), request["limits"], answers)
     except BadRecordError as error:
         return {"is": "bad", "reason": error.reason, "detail": error.detail}
     except MemoryError:
@@ -72,8 +71,7 @@ def _answer(request: Mapping[str, Any], samples_fd: int) -> Answer:
         return {"is": "os_error", "errno": error.errno, "message": error.strerror or str(error)}
 
 
-def _decode(path: bytes, limits: Mapping[str, float], samples_fd: int) -> Answer:
-    n_bytes = 0
+def _decode(path: bytes, limits: Mapping[str, float], answers: int) -> Answer:
     with open_audio(path) as file:
         for block in decode_blocks(
             file,
@@ -81,24 +79,20 @@ def _decode(path: bytes, limits: Mapping[str, float], samples_fd: int) -> Answer
             max_duration_s=limits["max_duration_s"],
             silence_dbfs=limits["silence_dbfs"],
         ):
-            n_bytes += _write(samples_fd, block.data.cast("B")) if block.size else 0
-        return {
-            "is": "signal",
-            "n_samples": n_bytes // 4,
-            "source_rate": file.samplerate,
-            "source_channels": file.channels,
-        }
+            if block.size:
+                _say(answers, {"is": "samples", "n_samples": block.size})
+                _write(answers, block.data.cast("B"))
+    return {"is": "end"}
 
 
-def _write(fd: int, content: memoryview) -> int:
+def _write(fd: int, content: memoryview) -> None:
     written = 0
     while written < len(content):
         written += os.write(fd, content[written:])
-    return written
 
 
-def _say(answers: Any, answer: Answer) -> None:
-    answers.write(json.dumps(answer) + "\n")
+def _say(answers: int, answer: Answer) -> None:
+    _write(answers, memoryview(json.dumps(answer).encode() + b"\n"))
 
 
 if __name__ == "__main__":

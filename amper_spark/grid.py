@@ -8,6 +8,8 @@ recording are the frames of the recording itself. Frames are not centred: frame 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -109,6 +111,39 @@ def window_bounds(n_samples: int) -> npt.NDArray[np.float64]:
     start_s = WINDOW_STRIDE_S * np.arange(window_count(n_samples), dtype=np.float64)
     duration_s = min(WINDOW_DURATION_S, n_samples / SAMPLE_RATE)
     return np.column_stack([start_s, start_s + duration_s])
+
+
+def cut_windows(*, frames: npt.NDArray[np.generic], n_windows: int) -> npt.NDArray[Any]:
+    """Cut an array of frames into its windows.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(frame,)]
+        Of the whole recording.
+    n_windows : int > 0
+        See `window_count`. The frames do not tell it: a recording that ends in the last 7 ms before another
+        window would be complete has the frames of that window, and not the window.
+
+    Returns
+    -------
+    np.ndarray [shape=(window, 496)]
+        A view that cannot be written to; with fewer frames of a recording shorter than a window.
+
+    Raises
+    ------
+    ParameterError
+        If there are no frames for so many windows.
+
+    Examples
+    --------
+    >>> n_samples = 12 * SAMPLE_RATE
+    >>> windows = cut_windows(frames=np.arange(frame_count(n_samples)), n_windows=window_count(n_samples))
+    >>> windows[:, 0], windows[:, -1]
+    (array([  0, 100]), array([495, 595]))
+    """
+    check_windows(n_windows=n_windows, n_frames=frames.size)
+    length = min(frames.size, WINDOW_FRAMES)
+    return np.lib.stride_tricks.sliding_window_view(frames, length)[::STRIDE_FRAMES][:n_windows]
 
 
 def window_slices(*, n_windows: int, n_frames: int) -> list[slice]:

@@ -224,7 +224,7 @@ def _nearest_neighbours(features: Floats, seed: int) -> tuple[npt.NDArray[np.int
         distance[lag < EXCLUDED_UNITS] = np.inf
         order = np.maximum(distance, LEAST_DISTANCE) + tie_break[lag]
         neighbour = np.argpartition(order, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        neighbours.append(neighbour)
+        neighbours.append(neighbour.copy())  # a view would keep all units of all rows
         distances.append(np.take_along_axis(distance, neighbour, axis=1))
     return np.concatenate(neighbours), np.concatenate(distances)
 

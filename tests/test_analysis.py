@@ -30,7 +30,7 @@ LOCAL_FEATURES = [
 
 
 def mono(samples):
-    return Signal(np.asarray(samples, dtype=np.float32), source_rate=SAMPLE_RATE, source_channels=1)
+    return Signal(np.asarray(samples, dtype=np.float32))
 
 
 def square_wave(n_samples):

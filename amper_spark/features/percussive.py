@@ -20,7 +20,7 @@ MEDIAN_LENGTH = 17
 BLOCK_FRAMES = 240
 """Frames that are filtered together: with those that their medians see, 256, a quarter of a MB an array."""
 
-_REACH = MEDIAN_LENGTH // 2
+MEDIAN_REACH = MEDIAN_LENGTH // 2
 """Frames to either side that a median sees."""
 
 _LANES = 64
@@ -84,12 +84,12 @@ def percussive_energy(
     result = np.empty((2, n_frames))
     # All blocks are equally long, the last one begins earlier: memory is taken once, since taking it anew for
     # every block would cost more than the medians.
-    width = min(n_frames, block_frames + 2 * _REACH)
+    width = min(n_frames, block_frames + 2 * MEDIAN_REACH)
     energy, magnitude, harmonic, percussive = np.empty((4, MEL_BANDS, width))
     sums = np.empty((2, width))
     for start in range(0, n_frames, block_frames):
         stop = min(start + block_frames, n_frames)
-        first = max(0, min(start - _REACH, n_frames - width))
+        first = max(0, min(start - MEDIAN_REACH, n_frames - width))
         np.divide(mel_power[:, first : first + width], _areas()[:, np.newaxis], out=energy)
         np.sqrt(energy, out=magnitude)
         _running_medians(magnitude.T, harmonic.T)
@@ -115,8 +115,8 @@ def _running_medians(values: npt.NDArray[np.float64], medians: npt.NDArray[np.fl
         width = min(_LANES, n_columns - first)
         recent[:] = np.inf
         ordered[:] = np.inf
-        for step in range(n_rows + 2 * _REACH):
-            row = (step - _REACH) % (2 * n_rows)
+        for step in range(n_rows + 2 * MEDIAN_REACH):
+            row = (step - MEDIAN_REACH) % (2 * n_rows)
             row = min(row, 2 * n_rows - 1 - row)
             for lane in range(width):
                 entering_row[lane] = values[row, first + lane]
@@ -130,9 +130,9 @@ def _running_medians(values: npt.NDArray[np.float64], medians: npt.NDArray[np.fl
                     ordered[rank, lane] = min(held, entering)
                     entering = max(held, entering)
                 ordered[MEDIAN_LENGTH - 1, lane] = entering
-            if step >= 2 * _REACH:
+            if step >= 2 * MEDIAN_REACH:
                 for lane in range(width):
-                    medians[step - 2 * _REACH, first + lane] = ordered[_REACH, lane]
+                    medians[step - 2 * MEDIAN_REACH, first + lane] = ordered[MEDIAN_REACH, lane]
 
 
 @compiled("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")

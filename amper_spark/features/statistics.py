@@ -7,12 +7,84 @@ whole recording, single window and stream give the same bits.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.grid import STRIDE_FRAMES, WINDOW_FRAMES, check_windows
 
 _WHOLE_BLOCKS, _HEAD_FRAMES = divmod(WINDOW_FRAMES, STRIDE_FRAMES)
+
+
+class BlockSums(NamedTuple):
+    """Sums over blocks of 100 frames: what windows need of a quantity, in a hundredth of the memory.
+
+    Parameters
+    ----------
+    heads : np.ndarray [shape=(..., block)], float64
+        Of the first 96 frames of each block.
+    wholes : np.ndarray [shape=(..., block)], float64
+        Of all frames of each block.
+    """
+
+    heads: npt.NDArray[np.float64]
+    wholes: npt.NDArray[np.float64]
+
+
+def block_sums(*, values: npt.NDArray[np.floating]) -> BlockSums:
+    """Sum frames over blocks of 100; what is missing of the last block counts nothing.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(..., frame)]
+        Beginning at a multiple of 100 frames.
+
+    Returns
+    -------
+    BlockSums
+
+    Examples
+    --------
+    >>> sums = block_sums(values=np.ones(198))
+    >>> sums.heads, sums.wholes
+    (array([96., 96.]), array([100.,  98.]))
+    """
+    n_frames = values.shape[-1]
+    blocks = -(-n_frames // STRIDE_FRAMES)
+    padded = np.zeros((*values.shape[:-1], blocks * STRIDE_FRAMES))
+    padded[..., :n_frames] = values
+    framed = padded.reshape(*values.shape[:-1], blocks, STRIDE_FRAMES)
+    heads = framed[..., :_HEAD_FRAMES].sum(axis=-1)
+    return BlockSums(heads, heads + framed[..., _HEAD_FRAMES:].sum(axis=-1))
+
+
+def add_blocks(*, sums: BlockSums, n_windows: int) -> npt.NDArray[np.float64]:
+    """Sum over each window, given the sums over blocks.
+
+    Parameters
+    ----------
+    sums : BlockSums
+        Of the whole recording.
+    n_windows : int > 0
+        Of the recording, see `amper_spark.grid.window_count`.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., window)], float64
+
+    Examples
+    --------
+    >>> add_blocks(sums=block_sums(values=np.ones(596)), n_windows=2)
+    array([496., 496.])
+    """
+    missing = max(0, n_windows + _WHOLE_BLOCKS - sums.wholes.shape[-1])  # of a recording below 10 s
+    padding = [(0, 0)] * (sums.wholes.ndim - 1) + [(0, missing)]
+    heads, wholes = (np.pad(part, padding) for part in sums)
+    total = wholes[..., :n_windows].copy()
+    for offset in range(1, _WHOLE_BLOCKS):
+        total += wholes[..., offset : offset + n_windows]
+    return total + heads[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + n_windows]
 
 
 def window_sums(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:
@@ -33,19 +105,8 @@ def window_sums(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDAr
     >>> window_sums(values=np.ones(596), n_windows=2)
     array([496., 496.])
     """
-    n_frames = values.shape[-1]
-    check_windows(n_windows=n_windows, n_frames=n_frames)
-    blocks = n_windows + _WHOLE_BLOCKS
-    padded = np.zeros((*values.shape[:-1], blocks * STRIDE_FRAMES))
-    used = min(n_frames, padded.shape[-1])
-    padded[..., :used] = values[..., :used]
-    framed = padded.reshape(*values.shape[:-1], blocks, STRIDE_FRAMES)
-    head = framed[..., :_HEAD_FRAMES].sum(axis=-1)
-    whole = head + framed[..., _HEAD_FRAMES:].sum(axis=-1)
-    total = whole[..., :n_windows].copy()
-    for offset in range(1, _WHOLE_BLOCKS):
-        total += whole[..., offset : offset + n_windows]
-    return total + head[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + n_windows]
+    check_windows(n_windows=n_windows, n_frames=values.shape[-1])
+    return add_blocks(sums=block_sums(values=values), n_windows=n_windows)
 
 
 def window_means(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:

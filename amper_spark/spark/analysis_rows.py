@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse
-from amper_spark.audio import Signal
+from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse_blocks
 from amper_spark.config import Isolation
 from amper_spark.errors import BadRecordError, ParameterError, Reason
 from amper_spark.grid import SAMPLE_RATE
@@ -84,9 +83,10 @@ def analysis_row(
     try:
         path = _readable_path(uri)
         check_unchanged(path, etag)
-        signal = decoder.decode(path)
-        row["duration_s"] = signal.duration_s
-        analysis = _analysed(signal, settings, (isolation or Isolation()) if attempt else None)
+        if attempt:
+            analysis = _analysed_alone(path, decoder, settings, isolation or Isolation())
+        else:
+            analysis = analyse_blocks(decoder.stream(path), settings)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:
@@ -106,13 +106,15 @@ def _readable_path(uri: str | None) -> Path:
         raise BadRecordError(Reason.UNREADABLE, str(error)) from error
 
 
-def _analysed(signal: Signal, settings: Analysis, isolation: Isolation | None) -> TrackAnalysis:
-    if isolation is None:
-        return analyse(signal, settings)
+def _analysed_alone(path: Path, decoder: Decoder, settings: Analysis, isolation: Isolation) -> TrackAnalysis:
     _warm_up(settings)
-    timeout_s = analysis_limit_s(isolation, signal.duration_s)
+    # Decoded twice: how long the analysis may take depends on how long the recording is.
+    duration_s = sum(block.size for block in decoder.stream(path)) / SAMPLE_RATE
+    timeout_s = analysis_limit_s(isolation, duration_s)
     try:
-        return run_isolated(analyse, signal, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb)
+        return run_isolated(
+            _decoded_and_analysed, path, decoder, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb
+        )
     except (BadRecordError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -121,13 +123,18 @@ def _analysed(signal: Signal, settings: Analysis, isolation: Isolation | None) -
         raise BadRecordError(Reason.ANALYSIS_CRASHED, f"{type(error).__name__}: {error}") from error
 
 
+def _decoded_and_analysed(path: Path, decoder: Decoder, settings: Analysis) -> TrackAnalysis:
+    with decoder:  # after a fork it has a process of its own, which must not outlive this one
+        return analyse_blocks(decoder.stream(path), settings)
+
+
 @cache
 def _warm_up(settings: Analysis) -> None:
     # Seconds of imports and first calls, which every isolated recording would pay for again. Noise that comes
     # and goes has beats.
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 15 * SAMPLE_RATE).astype(np.float32)
     samples[np.arange(samples.size) % (SAMPLE_RATE // 2) > SAMPLE_RATE // 8] *= np.float32(0.01)
-    analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1), settings)
+    analyse_blocks([samples], settings)
 
 
 def analysis_lists(analysis: TrackAnalysis) -> Row:

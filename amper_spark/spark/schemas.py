@@ -162,7 +162,7 @@ ANALYSES = Table(
             _column("reason", pa.string(), f"why it was quarantined: {', '.join(Reason)}", nullable=True),
             _column("detail", pa.string(), "the reason in a sentence", nullable=True),
             _column("attempt", pa.int32(), "attempt of the task that wrote the row, from 0"),
-            _column("duration_s", pa.float64(), "duration as decoded; 0 where nothing was", unit="s"),
+            _column("duration_s", pa.float64(), "duration as analysed; 0 where it was not", unit="s"),
             _column("provider", pa.string(), "execution provider of the analysis, CPU unless configured"),
             _column("batch_id", pa.string(), "batch of work that the row was committed with"),
             _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),

@@ -40,7 +40,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def report(samples):
-    analysis = analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1))
+    analysis = analyse(Signal(samples))
     row = {"etag": "1", "outcome": "done", "reason": None, "detail": None, **analysis_lists(analysis)}
     return track_report(TRACK, row, title="folder/A [b] song")
 

@@ -29,7 +29,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def lists(samples):
-    return analysis_lists(analyse(Signal(samples, source_rate=SAMPLE_RATE, source_channels=1)))
+    return analysis_lists(analyse(Signal(samples)))
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ def test_an_unforeseen_error_is_retried_and_then_the_recordings(make_file, decod
     file = make_file("wav")
     row_of(file, decoder, attempt=1)  # warm
 
-    def fail(signal, settings):
+    def fail(blocks, settings):
         raise error("it does not converge")
 
-    monkeypatch.setattr(analysis_rows, "analyse", fail)
+    monkeypatch.setattr(analysis_rows, "analyse_blocks", fail)
     with pytest.raises(error):
         row_of(file, decoder)
     row = row_of(file, decoder, attempt=1)
@@ -52,10 +52,10 @@ def test_an_unforeseen_error_is_retried_and_then_the_recordings(make_file, decod
 def test_trouble_that_is_not_the_recordings_is_raised(make_file, decoder, monkeypatch):
     file = make_file("wav")
 
-    def fail(signal, settings):
+    def fail(blocks, settings):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(analysis_rows, "_warm_up", lambda settings: None)
-    monkeypatch.setattr(analysis_rows, "analyse", fail)
+    monkeypatch.setattr(analysis_rows, "analyse_blocks", fail)
     with pytest.raises(OSError, match="No space"):
         row_of(file, decoder, attempt=2)

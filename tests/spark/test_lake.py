@@ -453,7 +453,7 @@ def test_other_tools_read_the_table_as_it_is(lake):
     assert delta.count() == 2
     columns = {field.name: field for field in delta.schema().fields}
     assert columns["duration_s"].metadata == {
-        "comment": "duration as decoded; 0 where nothing was",
+        "comment": "duration as analysed; 0 where it was not",
         "unit": "s",
     }
 

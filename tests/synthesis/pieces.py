@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.audio import Signal
-from amper_spark.grid import SAMPLE_RATE
 from tests.synthesis.instruments import Hit, Note, Timbre, render
 
 if TYPE_CHECKING:
@@ -241,11 +240,7 @@ def _piece(
     samples += 10 ** (rng.uniform(-60, -35) / 20) * rng.standard_normal(samples.size)
     level = 10 ** (rng.uniform(-18, -1) / 20)
     return Piece(
-        signal=Signal(
-            (level * samples / np.abs(samples).max()).astype(np.float32),
-            source_rate=SAMPLE_RATE,
-            source_channels=1,
-        ),
+        signal=Signal((level * samples / np.abs(samples).max()).astype(np.float32)),
         style=style.name,
         tempo_bpm=tempo_bpm,
         half_time=style.half_time,

@@ -1,0 +1,165 @@
+"""All that windows and segments need of a recording, gathered passage by passage in one go through it.
+
+A minute of sound leaves some 0.5 MB behind, of the 5.3 MB that its samples take: a recording of hours is
+described in the memory that its passages need, with the same bits as in one piece.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.audio import MAX_AMPLITUDE
+from amper_spark.errors import BadRecordError, ParameterError, Reason
+from amper_spark.features.extraction import describe_frames
+from amper_spark.features.percussive import MEDIAN_REACH, percussive_energy
+from amper_spark.features.statistics import BlockSums, block_sums
+from amper_spark.grid import SAMPLE_RATE
+from amper_spark.onsets import onset_strength
+from amper_spark.passages import Passage, passages
+from amper_spark.spectra import MEL_BANDS, constant_q_power, decibels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A recording, frame by frame.
+
+    Parameters
+    ----------
+    n_samples : int > 0
+        Its length at 22,050 Hz.
+    rms, zero_crossing_rate : np.ndarray [shape=(frame,)]
+    spectral_centroid, spectral_bandwidth, spectral_rolloff : np.ndarray [shape=(frame,)]
+        In Hz.
+    spectral_contrast : np.ndarray [shape=(frame,)]
+        In dB.
+    spectral_flatness : np.ndarray [shape=(frame,)]
+    mfcc : np.ndarray [shape=(13, frame)]
+    onset_strength : np.ndarray [shape=(frame,)]
+        In dB, see `amper_spark.onsets`.
+    percussive_energy, energy : np.ndarray [shape=(frame,)]
+        Under the percussive mask, and all of it, see `amper_spark.features.percussive`.
+    logmel : BlockSums [shape=(64, block)]
+        Of the power of 64 mel bands in dB: nothing but windows needs it.
+    constant_q_power : np.ndarray [shape=(252, constant-Q frame)]
+    """
+
+    n_samples: int
+    rms: Floats
+    zero_crossing_rate: Floats
+    spectral_centroid: Floats
+    spectral_bandwidth: Floats
+    spectral_rolloff: Floats
+    spectral_contrast: Floats
+    spectral_flatness: Floats
+    mfcc: npt.NDArray[np.float32]
+    onset_strength: Floats
+    percussive_energy: Floats
+    energy: Floats
+    logmel: BlockSums
+    constant_q_power: npt.NDArray[np.float32]
+
+    @property
+    def duration_s(self) -> float:
+        """Length in s."""
+        return self.n_samples / SAMPLE_RATE
+
+
+_OF_A_FRAME = (
+    "rms",
+    "zero_crossing_rate",
+    "spectral_centroid",
+    "spectral_bandwidth",
+    "spectral_rolloff",
+    "spectral_contrast",
+    "spectral_flatness",
+    "mfcc",
+)
+
+
+def describe_recording(*, blocks: Iterable[npt.NDArray[np.float32]]) -> Description:
+    """Go through a recording once.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,)], float32
+        Its consecutive samples, mono at 22,050 Hz, in blocks of any length. The description does not depend
+        on how it is cut.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    ParameterError
+        If there are no samples, or they are no vectors of float32.
+    BadRecordError
+        ``not_finite`` if samples are not finite or absurdly large.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, 40 * 22_050).astype(np.float32)
+    >>> whole = describe_recording(blocks=[noise])
+    >>> in_blocks = describe_recording(blocks=np.split(noise, 80))
+    >>> whole.rms.shape, np.array_equal(whole.percussive_energy, in_blocks.percussive_energy)
+    ((1996,), True)
+    """
+    parts = list(_describe_passages(passages(blocks=blocks)))
+    if not parts:
+        raise ParameterError("samples must be at least one, there are none")
+    # Parts are let go of as they are joined, so that nothing but one column is ever there twice.
+    names = list(parts[0])
+    columns = {name: np.concatenate([part.pop(name) for part in parts], axis=-1) for name in names}
+    return Description(
+        n_samples=int(columns.pop("n_samples")[-1]),
+        logmel=BlockSums(heads=columns.pop("logmel_heads"), wholes=columns.pop("logmel_wholes")),
+        **columns,
+    )
+
+
+def _describe_passages(found: Iterable[Passage]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    context = np.empty((MEL_BANDS, 0), dtype=np.float32)
+    for passage in found:
+        _check_amplitude(passage.samples)
+        frames = describe_frames(samples=passage.framed)
+        mel_power = np.concatenate([context, frames.mel_power], axis=1)
+        logmel = block_sums(values=frames.logmel)
+        yield {
+            "n_samples": np.array([passage.start + passage.samples.size]),
+            **{name: getattr(frames, name) for name in _OF_A_FRAME},
+            **_describe_in_context(mel_power, context.shape[1], is_last=passage.is_last),
+            "logmel_heads": logmel.heads,
+            "logmel_wholes": logmel.wholes,
+            "constant_q_power": constant_q_power(samples=passage.samples)[:, : passage.n_constant_q_frames],
+        }
+        context = mel_power[:, -2 * MEDIAN_REACH :]
+
+
+def _describe_in_context(
+    mel_power: npt.NDArray[np.float32], n_context: int, *, is_last: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """Describe what depends on the frames around; the first `n_context` belong to the passage before."""
+    onsets = onset_strength(mel_db=decibels(mel_power))
+    energy = percussive_energy(mel_power=mel_power)
+    # Medians see 8 frames ahead: so many frames of a passage are told by the next one.
+    told = slice(n_context // 2, mel_power.shape[1] - (0 if is_last else MEDIAN_REACH))
+    return {
+        "onset_strength": onsets[n_context:],
+        "percussive_energy": energy.percussive[told],
+        "energy": energy.total[told],
+    }
+
+
+def _check_amplitude(samples: npt.NDArray[np.float32]) -> None:
+    peak = max(float(samples.max()), -float(samples.min()))  # without a copy
+    if not peak <= MAX_AMPLITUDE:  # False for NaN
+        raise BadRecordError(Reason.NOT_FINITE, f"the peak is {peak:g} times full scale")
