@@ -3,30 +3,24 @@
 The graph and the eigenvectors of Laplacian segmentation after McFee and Ellis [1]_; what sections are made of
 them is up to `amper_spark.structure`.
 
-1. Units that sound alike are linked: mutual nearest neighbours, under a Gaussian kernel whose width adapts
-   to both units [2]_. Running medians along the diagonals keep what recurs in sequence.
+1. Units that sound alike are linked, and running medians along the diagonals keep what recurs in sequence,
+   see `amper_spark.recurrence`.
 2. Units that follow each other are linked the more, the less the timbre changes. The paper's formula
    balances the two graphs.
 3. L is the symmetric normalised Laplacian; the leading eigenvectors of I - L are smoothed by a running
-   median. With the eigenvalues they make a diffusion map [3]_: units are as far apart in it as the places
+   median. With the eigenvalues they make a diffusion map [2]_: units are as far apart in it as the places
    differ where random walks from either unit are after a given number of steps.
 
 What differs from the paper, and why:
 
 - Neighbours are found in harmony and timbre together, at equal weight: a new section often keeps the chords
   and changes the instruments. There is no time-delay embedding, which blurs boundaries.
-- Of more units that sound the same than there may be neighbours, those at certain lags are taken: lags drawn
-  at random, the same for all units. Links are then as many between repeats as within a section, are mutual,
-  and fill whole diagonals; the nearest in time would make a section of every repeat.
 - All graphs are sparse. Start vector, signs and seeds are fixed.
-- `librosa.segment.recurrence_matrix` is not used: it drops links of distance 0, of which loops and silence
-  are full, and is slow for long recordings.
 
 References
 ----------
 .. [1] McFee, B. and Ellis, D. P. W. "Analyzing song structure with spectral clustering." ISMIR 2014.
-.. [2] Zelnik-Manor, L. and Perona, P. "Self-tuning spectral clustering." NIPS 2004.
-.. [3] Coifman, R. R. and Lafon, S. "Diffusion maps." Applied and Computational Harmonic Analysis 21 (2006).
+.. [2] Coifman, R. R. and Lafon, S. "Diffusion maps." Applied and Computational Harmonic Analysis 21 (2006).
 """
 
 from __future__ import annotations
@@ -41,33 +35,24 @@ import numpy.typing as npt
 import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
-import scipy.special
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it ships no types
 
 from amper_spark.errors import ParameterError
+from amper_spark.recurrence import LEAST_DISTANCE, expected_links, recurrence_graph, smooth_diagonals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Floats = npt.NDArray[np.float64]
 
-EXCLUDED_UNITS = 3
-"""Units nearer than this sound alike because sound rings on, not because it recurs."""
-SMOOTHED_DIAGONALS, SMOOTHED_EIGENVECTOR = (7, 13), 9
-"""Lengths of the running medians, in units: along diagonals the mean of a short and a long one. The short one
-keeps what recurs as a texture, whose links are scattered; the long one tells progressions apart that have
-chords in common."""
+SMOOTHED_EIGENVECTOR = 9
+"""Length of the running median, in units."""
 DIFFUSION_SHARE = 1 / 8
 """Steps of the diffusion map as a share of the units: the time in which detail within a section fades."""
 LEAST_DEVIATION_DB = 0.5
 """What deviates less than this from its mean over time tells nothing apart."""
-LEAST_DISTANCE = 0.05
-"""Resolution: units nearer than this sound the same; the root mean square distance from the mean is 1."""
-TIE_BREAK = 1e-4
-"""Largest distance that the lag adds to settle ties: above rounding, far below the resolution."""
 WEAKEST_LINK = 1e-3
 """Between neighbours in time, so that the graph is connected."""
-LAGS_AT_ONCE, ROWS_AT_ONCE = 64, 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +134,10 @@ def laplacian_embedding(
     with single_threaded():
         standardized = _standardize(timbre.astype(np.float64))
         features = _balance(harmony.astype(np.float64), standardized)
-        links = _recurrence_graph(features, seed)
-        sequences = _smooth_diagonals(links)
+        links = recurrence_graph(features=features, seed=seed)
+        sequences = smooth_diagonals(links=links)
         vectors, diffusion, memory = _embed(_combine(sequences, _path_graph(standardized)), n_vectors, seed)
-    recurrence = sequences.nnz / max(_left_by_chance(links), 1.0)
+    recurrence = sequences.nnz / max(expected_links(links=links), 1.0)
     return Embedding(vectors, diffusion, features, recurrence, memory)
 
 
@@ -196,85 +181,6 @@ def _balance(harmony: Floats, timbre: Floats) -> Floats:
         for block, least in blocks
     ]
     return np.concatenate(scaled) / np.sqrt(2)
-
-
-def _recurrence_graph(features: Floats, seed: int) -> scipy.sparse.csr_array:
-    """Link mutual nearest neighbours by exp(-d(i, j)^2 / (s_i s_j)), s being the distance to the furthest."""
-    n_units = features.shape[1]
-    neighbour, distance = _nearest_neighbours(features, seed)
-    linked = np.isfinite(distance)
-    scale = np.maximum(np.where(linked, distance, 0.0).max(axis=1), LEAST_DISTANCE)
-    row = np.broadcast_to(np.arange(n_units)[:, np.newaxis], neighbour.shape)[linked]
-    column = neighbour[linked]
-    affinity = np.exp(-(distance[linked] ** 2) / (scale[row] * scale[column]))
-    graph = scipy.sparse.csr_array((affinity, (row, column)), shape=(n_units, n_units))
-    return graph.minimum(graph.T)
-
-
-def _nearest_neighbours(features: Floats, seed: int) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Neighbours of each unit and how far they are; infinitely far, where there are not enough."""
-    points = features.T
-    n_units = len(points)
-    n_neighbours = min(int(np.ceil(2 * np.sqrt(n_units))), n_units)
-    tie_break = TIE_BREAK * np.random.default_rng(seed).permutation(n_units) / n_units
-    neighbours, distances = [], []
-    for first in range(0, n_units, ROWS_AT_ONCE):
-        distance = _distances(points[first : first + ROWS_AT_ONCE], points)
-        lag = np.abs(np.arange(first, first + len(distance))[:, np.newaxis] - np.arange(n_units))
-        distance[lag < EXCLUDED_UNITS] = np.inf
-        order = np.maximum(distance, LEAST_DISTANCE) + tie_break[lag]
-        neighbour = np.argpartition(order, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        neighbours.append(neighbour.copy())  # a view would keep all units of all rows
-        distances.append(np.take_along_axis(distance, neighbour, axis=1))
-    return np.concatenate(neighbours), np.concatenate(distances)
-
-
-def _distances(some: Floats, others: Floats) -> Floats:
-    """|x - y| for all x and y, from |x|^2 - 2 x y + |y|^2."""
-    squared = some @ (-2 * others.T)
-    squared += (some**2).sum(axis=1)[:, np.newaxis]
-    squared += (others**2).sum(axis=1)
-    return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
-
-
-def _smooth_diagonals(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Smooth the diagonals by running medians, a few at a time, so that no dense matrix is needed."""
-    n_units = graph.shape[0]
-    upper = scipy.sparse.triu(graph, k=1).tocsr().tocoo()
-    lag = upper.col - upper.row
-    order = np.argsort(lag, kind="stable")
-    lag, row, value = lag[order], upper.row[order], upper.data[order]
-    padded = n_units + max(SMOOTHED_DIAGONALS) // 2
-    parts = []
-    for first in range(1, n_units, LAGS_AT_ONCE):
-        here = slice(*np.searchsorted(lag, [first, first + LAGS_AT_ONCE]))
-        diagonals = np.zeros((LAGS_AT_ONCE, padded))
-        diagonals[lag[here] - first, row[here]] = value[here]
-        # One filter over all of them end to end, which is fast; the padding keeps them apart.
-        smooth = np.mean(
-            [
-                scipy.ndimage.median_filter(diagonals.ravel(), size=size, mode="constant")
-                for size in SMOOTHED_DIAGONALS
-            ],
-            axis=0,
-        )
-        (position,) = np.nonzero(smooth)
-        diagonal, unit = np.divmod(position, padded)
-        parts.append((smooth[position], unit, unit + diagonal + first))
-    value, row, column = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    inside = column < n_units
-    half = scipy.sparse.csr_array((value[inside], (row[inside], column[inside])), shape=graph.shape)
-    return half + half.T
-
-
-def _left_by_chance(links: scipy.sparse.csr_array) -> float:
-    """Count the links that the running medians would leave of as many, were they independent."""
-    n_units = links.shape[0]
-    n_pairs = max((n_units - EXCLUDED_UNITS) * (n_units - EXCLUDED_UNITS + 1), 1)
-    shortest = min(SMOOTHED_DIAGONALS)  # the longer median leaves next to nothing besides
-    # The median is a link where more than half of its window are.
-    left = scipy.special.bdtrc(shortest // 2, shortest, links.nnz / n_pairs)
-    return float(n_pairs * left)
 
 
 def _path_graph(timbre: Floats) -> scipy.sparse.csr_array:

@@ -51,7 +51,7 @@ def test_shapes(n_units):
 def test_links_do_not_depend_on_how_many_rows_are_compared_at_once(monkeypatch):
     units = np.tile(units_of(np.arange(4)), 80)  # ties everywhere
     expected = embed(units)
-    monkeypatch.setattr("amper_spark.laplacian.ROWS_AT_ONCE", 37)
+    monkeypatch.setattr("amper_spark.recurrence.ROWS_AT_ONCE", 37)
     actual = embed(units)
     assert actual.recurrence == expected.recurrence
     np.testing.assert_allclose(actual.memory, expected.memory, atol=1e-6)
