@@ -16,33 +16,7 @@ another sphere for each k, so that silhouettes there cannot be compared. Here th
 map for all k, and averaged over sections rather than units [2]_: a bridge of four bars counts as much as a
 verse of sixteen.
 
-Some k is always the best, and need not be good. A recording has sections only if all of this holds:
-
-- *Something changes*: harmony deviates from its mean by `LEAST_CHANGE_DB`, or timbre by as much. A chord that
-  sounds on deviates by up to 1.4 dB, since frames and beats meet differently; music by 10 dB and more.
-- *Something recurs in sequence.* Among the links between units that sound alike, the running medians along
-  the diagonals leave at least `LEAST_RECURRENCE` times as many as of as many links at random. In noise they
-  leave just those: the random walk follows time alone, and any cut into equal parts is as good as any other.
-- *Not everything recurs everywhere.* The slowest mode of the random walk lives at least as long as the
-  diffusion map takes: lambda_2^t >= 1 / e for its t steps. In a drone, a steady pulse or a bar repeated
-  throughout, a walk may soon be anywhere, and what the map still shows is chance, whatever its silhouette.
-- *Sections are apart*: the silhouette reaches `REASONABLE_SILHOUETTE` or, where `CLEAR_RECURRENCE` leaves no
-  doubt that there is order, `LEAST_SILHOUETTE`. Loops of some bars fail here: their beats recur in sequence,
-  but run through each other.
-
-==================================  ==========  ===========  ===============
-25 to 260 s of                      recurrence  lambda_2^t   best silhouette
-==================================  ==========  ===========  ===============
-white and pink noise                0.2 - 2.0   0.90 - 1.00  0.22 - 0.44
-chord under noise                   3.9 - 4.7   0.87 - 1.00  0.36 - 0.49
-chord                               4.2 - 47    0.00 - 0.67  0.00 - 0.65
-click every beat, one bar repeated  15 - 65     0.00 - 0.17  0.03 - 0.66
-four bars repeated                  14 - 68     0.14 - 0.59  0.06 - 0.19
-silence, then a loop or noise       18 - 63     1.00         0.48 - 0.91
-form AB of 24 to 38 s               2.9 - 3.9   0.78 - 0.98  0.80 - 0.94
-longer forms, such as ABACA         6.7 - 76    0.79 - 1.00  0.75 - 0.96
-four recordings of rock             58 - 98     0.94 - 1.00  0.56 - 0.79
-==================================  ==========  ===========  ===============
+Some k is always the best, and need not be good: `amper_spark.evidence` says when it is believed.
 
 A section that repeats at once (A A) is one segment: nothing in its labels shows where the repeat begins.
 
@@ -51,7 +25,6 @@ References
 .. [1] McFee, B. and Ellis, D. P. W. "Analyzing song structure with spectral clustering." ISMIR 2014.
 .. [2] Pavlopoulos, J., Vardakas, G. and Likas, A. "Revisiting silhouette aggregation." arXiv:2401.05831
        (2024).
-.. [3] Kaufman, L. and Rousseeuw, P. J. "Finding groups in data." Wiley 1990, chapter 2.
 """
 
 from __future__ import annotations
@@ -65,21 +38,16 @@ import numpy.typing as npt
 from amper_spark.boundaries import absorb_short_segments, move_boundaries, segment_starts
 from amper_spark.clustering import k_means, silhouettes
 from amper_spark.errors import ParameterError
-from amper_spark.laplacian import Embedding, deviation, laplacian_embedding, single_threaded
+from amper_spark.evidence import REASONABLE_SILHOUETTE, changes, least_silhouette, recurs
+from amper_spark.laplacian import Embedding, laplacian_embedding, single_threaded
+from amper_spark.synchronization import merge_units
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
+
 MAX_UNITS = 3_000
 """Beyond, units are merged in twos; beyond twice as many, in fours."""
-LEAST_CHANGE_DB = 1.5
-MFCC_PER_DB = 3.0
-"""Where all mel bands change alike, MFCC 0 to 12 do sqrt(128 / 13) times as much (root mean square)."""
-REASONABLE_SILHOUETTE, LEAST_SILHOUETTE = 0.5, 0.4
-"""The one is Kaufman and Rousseeuw's [3]_, who call less weak and perhaps artificial; for the other, and what
-follows, see the table above."""
-CLEAR_RECURRENCE, LEAST_RECURRENCE = 10.0, 2.0
-LEAST_MEMORY = float(np.exp(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,16 +138,15 @@ def segment(
     """
     _check(harmony, timbre, edges_s, duration_s)
     low, high = section_bounds(duration_s=duration_s, min_section_s=min_section_s, max_sections=max_sections)
-    harmony, timbre, edges_s = _coarsen(harmony, timbre, edges_s)
+    harmony, timbre, edges_s = _merge_units(harmony, timbre, edges_s)
     whole = Segmentation(np.array([0.0, duration_s]), np.zeros(1, dtype=np.int64), 1, 0.0)
-    if high < 2 or edges_s.size < 4 or _change_db(harmony, timbre) < LEAST_CHANGE_DB:
+    if high < 2 or edges_s.size < 4 or not changes(harmony=harmony, timbre=timbre):
         return whole
     embedding = _embed(harmony, timbre, max_sections, seed)
-    if embedding.recurrence < LEAST_RECURRENCE or embedding.memory < LEAST_MEMORY:
+    if not recurs(recurrence=embedding.recurrence, memory=embedding.memory):
         return whole
     best = _best(_clusterings(embedding, high, edges_s, min_section_s, seed), low)
-    least = LEAST_SILHOUETTE if embedding.recurrence >= CLEAR_RECURRENCE else REASONABLE_SILHOUETTE
-    if best.k < 2 or best.silhouette < least:
+    if best.k < 2 or best.silhouette < least_silhouette(recurrence=embedding.recurrence):
         return whole
     return _segmentation(best, embedding, edges_s, min_section_s)
 
@@ -230,7 +197,7 @@ def candidates(
     """
     _check(harmony, timbre, edges_s, duration_s)
     _, high = section_bounds(duration_s=duration_s, min_section_s=min_section_s, max_sections=max_sections)
-    harmony, timbre, edges_s = _coarsen(harmony, timbre, edges_s)
+    harmony, timbre, edges_s = _merge_units(harmony, timbre, edges_s)
     if high < 2 or edges_s.size < 4:
         return []
     embedding = _embed(harmony, timbre, max_sections, seed)
@@ -282,23 +249,15 @@ def _check(
         raise ParameterError(f"edges_s must ascend from 0 to duration_s={duration_s}, got {edges_s}")
 
 
-def _coarsen(
+def _merge_units(
     harmony: npt.NDArray[np.floating], timbre: npt.NDArray[np.floating], edges_s: npt.NDArray[np.floating]
 ) -> tuple[Floats, Floats, Floats]:
-    """Merge units of very long recordings in twos or fours, each weighted by its duration."""
-    harmony, timbre, edges_s = (np.asarray(part, dtype=np.float64) for part in (harmony, timbre, edges_s))
-    n_units = edges_s.size - 1
-    if n_units <= MAX_UNITS:
-        return harmony, timbre, edges_s
-    starts = np.arange(0, n_units, 2 if n_units <= 2 * MAX_UNITS else 4)
-    merged_s = np.append(edges_s[starts], edges_s[-1])
-    duration_s, total_s = np.diff(edges_s), np.diff(merged_s)
-    harmony = np.add.reduceat(harmony * duration_s, starts, axis=1) / total_s
-    return harmony, np.add.reduceat(timbre * duration_s, starts, axis=1) / total_s, merged_s
-
-
-def _change_db(harmony: Floats, timbre: Floats) -> float:
-    return max(deviation(harmony), deviation(timbre) / MFCC_PER_DB)
+    """Merge the units of very long recordings in twos or fours."""
+    n_units = len(edges_s) - 1
+    size = 1 if n_units <= MAX_UNITS else 2 if n_units <= 2 * MAX_UNITS else 4
+    harmony, _ = merge_units(features=harmony, edges_s=edges_s, size=size)
+    timbre, edges_s = merge_units(features=timbre, edges_s=edges_s, size=size)
+    return harmony, timbre, edges_s
 
 
 def _embed(harmony: Floats, timbre: Floats, max_sections: int, seed: int) -> Embedding:

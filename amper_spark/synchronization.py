@@ -107,3 +107,47 @@ def synchronize(
     right = np.minimum(left + 1, times.size - 1)
     values[..., ~averaged] = frames[..., left] + (centre - left) * (frames[..., right] - frames[..., left])
     return values
+
+
+def merge_units(
+    *, features: npt.NDArray[Any], edges_s: npt.NDArray[Any], size: int
+) -> tuple[FloatArray, FloatArray]:
+    """Merge units, each weighted by its duration.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(bin, unit)]
+        Means over units.
+    edges_s : np.ndarray [shape=(unit + 1,)]
+        Ascending.
+    size : int > 0
+        How many are merged into one; the last may be of fewer.
+
+    Returns
+    -------
+    (np.ndarray [shape=(bin, merged)], np.ndarray [shape=(merged + 1,)])
+        Means over the merged units, and their edges in s.
+
+    Raises
+    ------
+    ParameterError
+        If features and edges do not match, or `size` is not positive.
+
+    Examples
+    --------
+    >>> merged, edges_s = merge_units(
+    ...     features=np.array([[1.0, 4.0, 5.0]]), edges_s=np.array([0.0, 2.0, 3.0, 4.0]), size=2
+    ... )
+    >>> merged.tolist(), edges_s.tolist()
+    ([[2.0, 5.0]], [0.0, 3.0, 4.0])
+    """
+    features, edges = np.asarray(features, dtype=np.float64), np.asarray(edges_s, dtype=np.float64)
+    if features.shape[-1] != edges.size - 1 or size < 1:
+        raise ParameterError(
+            f"features {features.shape}, {edges.size} edges and size={size} do not go together"
+        )
+    if size == 1:
+        return features, edges
+    starts = np.arange(0, edges.size - 1, size)
+    merged_s = np.append(edges[starts], edges[-1])
+    return np.add.reduceat(features * np.diff(edges), starts, axis=-1) / np.diff(merged_s), merged_s
