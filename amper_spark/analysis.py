@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from amper_spark.audio import Signal
 
-ALGORITHM_REVISION = 4
+ALGORITHM_REVISION = 5
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
@@ -134,6 +134,7 @@ def analyse_blocks(
     onset_rate = window_onset_rate(onset_strength=onsets, n_windows=n_windows)
     tempo = estimate_tempo(
         onset_strength=cut_windows(frames=onsets, n_windows=n_windows),
+        band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=n_windows),
         onset_rate=onset_rate,
         **settings.tempo.model_dump(),
     )

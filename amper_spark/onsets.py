@@ -7,19 +7,25 @@ for bit.
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
+import librosa
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.errors import ParameterError
 from amper_spark.features.statistics import window_means
-from amper_spark.grid import FRAME_RATE
+from amper_spark.grid import FRAME_RATE, SAMPLE_RATE
 
 FloatArray = npt.NDArray[np.float64]
 
 ONSET_LAG = 2
 """Frames over which a rise in level is measured: 40 ms, about the length of an attack."""
+
+ONSET_BAND_EDGES_HZ = (200.0, 2_000.0)
+"""Between the three bands of `band_onset_strength`: bass and kick drum below, mostly cymbals above."""
 
 _ONSET_RISE_DB = 1.0
 """Rise over the local mean that makes an onset: five standard deviations of the onset strength of stationary
@@ -66,13 +72,55 @@ def onset_strength(*, mel_db: npt.NDArray[Any]) -> FloatArray:
     >>> onset_strength(mel_db=mel_db).tolist()
     [0.0, 0.0, 10.0, 20.0]
     """
+    low, middle, high = np.moveaxis(band_onset_strength(mel_db=mel_db), -2, 0)
+    return np.asarray(low + middle + high)
+
+
+def band_onset_strength(*, mel_db: npt.NDArray[Any]) -> FloatArray:
+    """Divide onset strength among low, middle and high frequencies.
+
+    Parameters
+    ----------
+    mel_db : np.ndarray [shape=(..., mel, frame)]
+        See `onset_strength`: mel bands from 0 to 11,025 Hz, any number of them.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., 3, frame), >= 0]
+        In dB: the shares of the mel bands centred below 200 Hz, up to 2 kHz, and above. Added up in this
+        order, they are `onset_strength`, bit for bit.
+
+    Raises
+    ------
+    ParameterError
+        If there is no mel axis or no band.
+
+    Examples
+    --------
+    >>> kick = np.zeros((128, 3))
+    >>> kick[:7, 2] = 20.0  # below 200 Hz are 7 of the 128 bands
+    >>> band_onset_strength(mel_db=kick)[:, 2].round(2).tolist()
+    [1.09, 0.0, 0.0]
+    """
     if mel_db.ndim < 2 or mel_db.shape[-2] < 1:
         raise ParameterError(f"mel_db must be (..., mel, frame) with at least one band, shape={mel_db.shape}")
-    total = np.zeros(mel_db.shape[:-2] + mel_db.shape[-1:])
-    for band in range(mel_db.shape[-2]):
-        level = mel_db[..., band, :]
-        total[..., ONSET_LAG:] += np.maximum(level[..., ONSET_LAG:] - level[..., :-ONSET_LAG], 0)
-    return total / mel_db.shape[-2]
+    n_mel = mel_db.shape[-2]
+    edges = _mel_edges(n_mel)
+    strength = np.zeros((*mel_db.shape[:-2], len(edges) - 1, mel_db.shape[-1]))
+    rise = np.empty_like(mel_db[..., 0, ONSET_LAG:], order="C")
+    for band, (start, stop) in enumerate(pairwise(edges)):
+        for mel in range(start, stop):
+            level = mel_db[..., mel, :]
+            np.subtract(level[..., ONSET_LAG:], level[..., :-ONSET_LAG], out=rise)
+            strength[..., band, ONSET_LAG:] += np.maximum(rise, 0, out=rise)
+    strength /= n_mel
+    return strength
+
+
+@cache
+def _mel_edges(n_mel: int) -> tuple[int, ...]:
+    centre_hz = librosa.mel_frequencies(n_mel + 2, fmin=0.0, fmax=SAMPLE_RATE / 2)[1:-1]
+    return (0, *(int(edge) for edge in np.searchsorted(centre_hz, ONSET_BAND_EDGES_HZ)), n_mel)
 
 
 def onset_frames(*, onset_strength: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

@@ -7,6 +7,7 @@ described in the memory that its passages need, with the same bits as in one pie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from amper_spark.features.extraction import describe_frames
 from amper_spark.features.percussive import MEDIAN_REACH, percussive_energy
 from amper_spark.features.statistics import BlockSums, block_sums
 from amper_spark.grid import SAMPLE_RATE
-from amper_spark.onsets import onset_strength
+from amper_spark.onsets import band_onset_strength
 from amper_spark.passages import Passage, passages
 from amper_spark.spectra import MEL_BANDS, constant_q_power, decibels
 
@@ -43,8 +44,8 @@ class Description:
         In dB.
     spectral_flatness : np.ndarray [shape=(frame,)]
     mfcc : np.ndarray [shape=(13, frame)]
-    onset_strength : np.ndarray [shape=(frame,)]
-        In dB, see `amper_spark.onsets`.
+    band_onset_strength : np.ndarray [shape=(3, frame)]
+        In dB, in low, middle and high frequencies, see `amper_spark.onsets`.
     percussive_energy, energy : np.ndarray [shape=(frame,)]
         Under the percussive mask, and all of it, see `amper_spark.features.percussive`.
     logmel : BlockSums [shape=(64, block)]
@@ -61,7 +62,7 @@ class Description:
     spectral_contrast: Floats
     spectral_flatness: Floats
     mfcc: npt.NDArray[np.float32]
-    onset_strength: Floats
+    band_onset_strength: Floats
     percussive_energy: Floats
     energy: Floats
     logmel: BlockSums
@@ -71,6 +72,11 @@ class Description:
     def duration_s(self) -> float:
         """Length in s."""
         return self.n_samples / SAMPLE_RATE
+
+    @cached_property
+    def onset_strength(self) -> Floats:
+        """In all frequencies, in dB, (frame,)."""
+        return self.band_onset_strength.sum(axis=0)
 
 
 _OF_A_FRAME = (
@@ -148,12 +154,12 @@ def _describe_in_context(
     mel_power: npt.NDArray[np.float32], n_context: int, *, is_last: bool
 ) -> dict[str, npt.NDArray[Any]]:
     """Describe what depends on the frames around; the first `n_context` belong to the passage before."""
-    onsets = onset_strength(mel_db=decibels(mel_power))
+    onsets = band_onset_strength(mel_db=decibels(mel_power))
     energy = percussive_energy(mel_power=mel_power)
     # Medians see 8 frames ahead: so many frames of a passage are told by the next one.
     told = slice(n_context // 2, mel_power.shape[1] - (0 if is_last else MEDIAN_REACH))
     return {
-        "onset_strength": onsets[n_context:],
+        "band_onset_strength": onsets[:, n_context:],
         "percussive_energy": energy.percussive[told],
         "energy": energy.total[told],
     }

@@ -7,16 +7,25 @@ window among others agree bit for bit.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
-from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
-from amper_spark.grid import FRAME_RATE
-from amper_spark.onsets import FloatArray, checked_onset_strength
+from amper_spark.onsets import ONSET_BAND_EDGES_HZ, FloatArray, checked_onset_strength
+from amper_spark.periodicity import (
+    autocorrelation,
+    beat_period_frames,
+    correlation_at_beats,
+    interpolated,
+    spectrum_at_beats,
+    standardised,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TEMPO_MIN_BPM = 30.0
 TEMPO_MAX_BPM = 300.0
@@ -29,10 +38,11 @@ SAME_TEMPO_RATIO = 1.08
 
 _COMB_BEATS = (1, 2, 4)
 """Multiples of the beat period, and of the beat frequency, at which a tempo's evidence is collected."""
+_BEAT = (1,)
+_BEAT_AND_BAR = (1, 4)
+"""Beats after which low frequencies are heard again. Not two: syncopated basses repeat with the bar alone."""
 _COMB_FLOOR = 1e-3
 """Keeps the logarithms finite where there is no periodicity at all."""
-_SPECTRUM_LENGTH = 2048
-"""Zero-padded length of the Fourier transform, in frames: 1.5 BPM between bins."""
 _LARGEST_DEVIATION = 1.0
 """Standard deviations beyond which the number of onsets a beat says no more."""
 _BATCH_WINDOWS = 64
@@ -60,6 +70,12 @@ class TempoEstimate(NamedTuple):
     score: FloatArray
 
 
+class _Weights(NamedTuple):
+    spectrum: float
+    bass: float
+    subdivision: float
+
+
 def estimate_tempo(
     *,
     onset_strength: npt.NDArray[Any],
@@ -69,6 +85,9 @@ def estimate_tempo(
     spectrum_weight: float,
     onsets_per_beat: float,
     onsets_octaves: float,
+    bass_weight: float,
+    subdivision_weight: float,
+    band_onset_strength: npt.NDArray[Any] | None = None,
 ) -> TempoEstimate:
     """Estimate one static tempo for every window.
 
@@ -88,6 +107,13 @@ def estimate_tempo(
         The number of onsets a beat that is most likely.
     onsets_octaves : float > 0
         Standard deviation of that number, in octaves.
+    bass_weight : float >= 0
+        What a beat and bar that low frequencies repeat with speak for a tempo, in nats.
+    subdivision_weight : float >= 0
+        What a beat that only high frequencies repeat with speaks against a tempo, in nats.
+    band_onset_strength : np.ndarray [shape=(window, 3, frame), >= 0], optional
+        The windows' onset strength in low, middle and high frequencies, see
+        `amper_spark.onsets.band_onset_strength`; needed for what the last two weights weigh.
 
     Returns
     -------
@@ -98,7 +124,8 @@ def estimate_tempo(
     Raises
     ------
     ParameterError
-        For a parameter out of its range, or an onset strength that is not (window, frame), finite and >= 0.
+        For a parameter out of its range, or an onset strength that is not (window, frame), or (window, 3,
+        frame) with as many windows and frames, finite and >= 0.
 
     Notes
     -----
@@ -109,13 +136,20 @@ def estimate_tempo(
     frequency::
 
         score(b) = log max(A(b), 0.001) + weight * log(F(b) + 0.001)
-                   - (log2(b / prior) / octaves)^2 / 2 - d(b)^2 / 2
+                   - (log2(b / prior) / octaves)^2 / 2 - d(b)^2 / 2 + l(b)
 
     Both are interpolated linearly, the maximum of the score by a parabola. Multiples of the period beyond 5/6
     of the window, where hardly anything overlaps, are left out. A tempo and its double differ little in A
-    and F; beside the prior, d decides: how far the onsets a beat, 60 r / b with r onsets a second, are from
-    what is usual, in standard deviations on a logarithmic scale. Beyond one it says no more, and nothing
-    where there are no onsets: sparse music need not be slow.
+    and F; beside the prior, d and l decide. d is how far the onsets a beat, 60 r / b with r onsets a second,
+    are from what is usual, in standard deviations on a logarithmic scale. Beyond one it says no more, and
+    nothing where there are no onsets: sparse music need not be slow.
+
+    l hears who plays: basses and kick drums lay down the beat and the bar [3]_ [4]_; what hi-hats alone
+    repeat is a subdivision of the beat. With A_l, A_m and A_h the autocorrelation, at a number of beat
+    periods, of the onset strength below 200 Hz, up to 2 kHz, and above::
+
+        l(b) = bass_weight * max(0, (A_l(1) + A_l(4)) / 2)
+               - subdivision_weight * max(0, A_h(1) - max(0, A_l(1), A_m(1)))
 
     References
     ----------
@@ -123,6 +157,10 @@ def estimate_tempo(
        in Signal Processing 2007.
     .. [2] Percival, G., & Tzanetakis, G. (2014). "Streamlined tempo estimation based on autocorrelation and
        cross-correlation with pulses." IEEE/ACM Trans. Audio, Speech, and Language Processing, 22(12).
+    .. [3] Klapuri, A. P., Eronen, A. J., & Astola, J. T. (2006). "Analysis of the meter of acoustic musical
+       signals." IEEE Trans. Audio, Speech, and Language Processing, 14(1).
+    .. [4] Hove, M. J., Marie, C., Bruce, I. C., & Trainor, L. J. (2014). "Superior time perception for lower
+       musical pitch explains why bass-ranged instruments lay down musical rhythms." PNAS, 111(28).
 
     Examples
     --------
@@ -136,6 +174,8 @@ def estimate_tempo(
     ...     spectrum_weight=0.75,
     ...     onsets_per_beat=2.3,
     ...     onsets_octaves=1.5,
+    ...     bass_weight=2.0,
+    ...     subdivision_weight=2.0,
     ... )
     >>> estimate.tempo_bpm.round(0).tolist(), estimate.pulse_clarity.round(2).tolist()
     ([120.0, 130.0], [1.0, 0.0])
@@ -144,24 +184,25 @@ def estimate_tempo(
         raise ParameterError(f"prior_bpm must be {TEMPO_MIN_BPM:g} to {TEMPO_MAX_BPM:g}, got {prior_bpm}")
     if not 0 < prior_octaves < np.inf:
         raise ParameterError(f"prior_octaves must be positive and finite, got {prior_octaves}")
-    if not 0 <= spectrum_weight < np.inf:
-        raise ParameterError(f"spectrum_weight must be at least 0 and finite, got {spectrum_weight}")
     for name, value in {"onsets_per_beat": onsets_per_beat, "onsets_octaves": onsets_octaves}.items():
         if not 0 < value < np.inf:
             raise ParameterError(f"{name} must be positive and finite, got {value}")
+    weights = _Weights(spectrum_weight, bass_weight, subdivision_weight)
+    for name, value in weights._asdict().items():
+        if not 0 <= value < np.inf:
+            raise ParameterError(f"{name}_weight must be at least 0 and finite, got {value}")
     strength = checked_onset_strength(onset_strength, axes="window, frame")
     rate = np.asarray(onset_rate, dtype=np.float64)
     if rate.shape != strength.shape[:1] or not (np.isfinite(rate) & (rate >= 0)).all():
         raise ParameterError(f"onset_rate must be one a window, finite and >= 0, got {onset_rate}")
+    bands = _checked_bands(band_onset_strength, strength.shape)
     prior = -0.5 * (np.log2(TEMPO_GRID_BPM / prior_bpm) / prior_octaves) ** 2
     prior = prior - 0.5 * _onsets_deviation(rate, onsets_per_beat, onsets_octaves) ** 2
-    starts = range(0, len(strength), _BATCH_WINDOWS)
-    batches = [
-        _estimate_batch(
-            strength[start : start + _BATCH_WINDOWS], prior[start : start + _BATCH_WINDOWS], spectrum_weight
-        )
-        for start in starts
-    ]
+    batches = []
+    for start in range(0, len(strength), _BATCH_WINDOWS):
+        batch = slice(start, start + _BATCH_WINDOWS)
+        leaning = prior[batch] + _metrical_level(bands[batch], weights) if bands is not None else prior[batch]
+        batches.append(_estimate_batch(strength[batch], leaning, weights))
     return TempoEstimate(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
 
@@ -204,59 +245,47 @@ def _onsets_deviation(rate: FloatArray, per_beat: float, octaves: float) -> Floa
     return np.clip(deviation, -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
 
 
-def _estimate_batch(strength: FloatArray, prior: FloatArray, spectrum_weight: float) -> TempoEstimate:
-    standardised = _standardised(strength)
-    autocorrelation = _autocorrelation(standardised)
+def _checked_bands(bands: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
+    expected = (shape[0], len(ONSET_BAND_EDGES_HZ) + 1, shape[1])
+    if bands is not None and bands.shape != expected:
+        raise ParameterError(f"band_onset_strength must have shape {expected}, shape={bands.shape}")
+    return bands
+
+
+def _n_lags(beats: Sequence[int]) -> int:
+    """From 0 to so many beats of the slowest tempo, and one to interpolate with."""
+    return int(beat_period_frames(TEMPO_MIN_BPM) * max(beats)) + 2
+
+
+def _metrical_level(bands: npt.NDArray[Any], weights: _Weights) -> FloatArray:
+    """How well the bands fit each tempo as the tempo of the beat, rather than half or double, in nats."""
+    at = partial(correlation_at_beats, n_frames=bands.shape[-1], tempo_bpm=TEMPO_GRID_BPM)
+    correlations = [
+        autocorrelation(
+            strength=standardised(strength=checked_onset_strength(bands[:, band], axes="window, frame")),
+            n_lags=_n_lags(beats),
+        )
+        for band, beats in enumerate((_BEAT_AND_BAR, _BEAT, _BEAT))
+    ]
+    low, middle, high = (at(correlation=correlation, beats=_BEAT) for correlation in correlations)
+    bass = np.maximum(at(correlation=correlations[0], beats=_BEAT_AND_BAR), 0)
+    subdivision = np.maximum(high - np.maximum(np.maximum(low, middle), 0), 0)
+    return weights.bass * bass - weights.subdivision * subdivision
+
+
+def _estimate_batch(strength: FloatArray, prior: FloatArray, weights: _Weights) -> TempoEstimate:
+    standard = standardised(strength=strength)
+    correlation = autocorrelation(strength=standard, n_lags=_n_lags(_COMB_BEATS))
+    period = correlation_at_beats(
+        correlation=correlation, n_frames=strength.shape[1], tempo_bpm=TEMPO_GRID_BPM, beats=_COMB_BEATS
+    )
+    frequency = spectrum_at_beats(strength=standard, tempo_bpm=TEMPO_GRID_BPM, beats=_COMB_BEATS)
     score = (
-        np.log(np.maximum(_period_comb(autocorrelation, n_frames=strength.shape[1]), _COMB_FLOOR))
-        + spectrum_weight * np.log(_frequency_comb(standardised) + _COMB_FLOOR)
-        + prior
+        np.log(np.maximum(period, _COMB_FLOOR)) + weights.spectrum * np.log(frequency + _COMB_FLOOR) + prior
     )
     tempo_bpm = interpolated_tempo(score=score, index=score.argmax(axis=1))
-    at_tempo = _sampled(autocorrelation, _beat_period_frames(tempo_bpm)[:, np.newaxis])
+    at_tempo = interpolated(correlation, beat_period_frames(tempo_bpm)[:, np.newaxis])
     return TempoEstimate(tempo_bpm, _alternative(score, tempo_bpm), np.clip(at_tempo[:, 0], 0, 1), score)
-
-
-def _standardised(strength: FloatArray) -> FloatArray:
-    deviation = strength - strength.mean(axis=1, keepdims=True)
-    scale = deviation.std(axis=1, keepdims=True)
-    # What is left of a constant is rounding, not rhythm.
-    is_flat = scale <= 1e-9 * strength.max(axis=1, keepdims=True)
-    return np.where(is_flat, 0, deviation / np.where(is_flat, 1, scale))
-
-
-def _autocorrelation(standardised: FloatArray) -> FloatArray:
-    """Unbiased, for lags from 0 to 4 beats of the slowest tempo; the overlap counts as a sixth at least."""
-    n_frames = standardised.shape[1]
-    lag = np.arange(int(_beat_period_frames(TEMPO_MIN_BPM) * max(_COMB_BEATS)) + 2)
-    length = scipy.fft.next_fast_len(n_frames + lag.size, real=True)
-    spectrum = scipy.fft.rfft(standardised, length)
-    product = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, length)[:, : lag.size]
-    return np.asarray(product / np.maximum(n_frames - lag, n_frames / 6))
-
-
-def _period_comb(autocorrelation: FloatArray, *, n_frames: int) -> FloatArray:
-    period = _beat_period_frames(TEMPO_GRID_BPM)[np.newaxis]
-    total = np.zeros((len(autocorrelation), TEMPO_GRID_BPM.size))
-    count = np.zeros_like(period)
-    for beats in _COMB_BEATS:
-        is_inside = beats * period <= n_frames * 5 / 6
-        total += np.where(is_inside, _sampled(autocorrelation, beats * period), 0)
-        count += is_inside
-    return total / np.maximum(count, 1)
-
-
-def _frequency_comb(standardised: FloatArray) -> FloatArray:
-    n_frames = standardised.shape[1]
-    length = scipy.fft.next_fast_len(max(n_frames, _SPECTRUM_LENGTH), real=True)
-    taper = np.hanning(n_frames + 2)[1:-1]
-    spectrum = scipy.fft.rfft(standardised * taper, length)
-    amplitude = np.sqrt(spectrum.real**2 + spectrum.imag**2) / taper.sum()
-    position = (TEMPO_GRID_BPM / 60 / FRAME_RATE * length)[np.newaxis]
-    total = np.zeros((len(standardised), TEMPO_GRID_BPM.size))
-    for multiple in _COMB_BEATS:
-        total += _sampled(amplitude, multiple * position)
-    return total
 
 
 def _alternative(score: FloatArray, tempo_bpm: FloatArray) -> FloatArray:
@@ -267,20 +296,3 @@ def _alternative(score: FloatArray, tempo_bpm: FloatArray) -> FloatArray:
     runner_up_bpm = interpolated_tempo(score=score, index=candidate.argmax(axis=1))
     other_octave_bpm = np.where(tempo_bpm >= 2 * TEMPO_MIN_BPM, tempo_bpm / 2, tempo_bpm * 2)
     return np.where((is_peak & is_other).any(axis=1), runner_up_bpm, other_octave_bpm)
-
-
-def _beat_period_frames(tempo_bpm: Any) -> Any:
-    return 60 * FRAME_RATE / tempo_bpm
-
-
-@compiled("float64[:, ::1](float64[:, ::1], float64[:, :])")
-def _sampled(values: FloatArray, position: FloatArray) -> FloatArray:
-    """Interpolate rows linearly at fractional positions, shape (window or 1, position)."""
-    sampled = np.empty((values.shape[0], position.shape[1]))
-    for window in range(sampled.shape[0]):
-        own = window % position.shape[0]
-        for i in range(sampled.shape[1]):
-            lower = min(int(position[own, i]), values.shape[1] - 2)
-            fraction = position[own, i] - lower
-            sampled[window, i] = values[window, lower] * (1 - fraction) + values[window, lower + 1] * fraction
-    return sampled

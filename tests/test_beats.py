@@ -22,9 +22,9 @@ from amper_spark.grid import (
     SAMPLE_RATE,
     STRIDE_FRAMES,
     WINDOW_FRAMES,
+    cut_windows,
     frame_count,
     window_count,
-    window_slices,
 )
 from amper_spark.onsets import onset_strength, window_onset_rate
 
@@ -51,8 +51,7 @@ def strength_of(samples):
 
 
 def estimate_of(strength, **changes):
-    slices = window_slices(n_windows=count_windows(strength.size), n_frames=strength.size)
-    windows = np.stack([strength[frames] for frames in slices])
+    windows = cut_windows(frames=strength, n_windows=count_windows(strength.size))
     rate = window_onset_rate(onset_strength=strength, n_windows=len(windows))
     return rhythm.estimate_tempo(onset_strength=windows, onset_rate=rate, **{**SETTINGS, **changes})
 

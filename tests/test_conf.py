@@ -32,7 +32,7 @@ def test_spark_defaults_are_key_value_lines():
     [
         ("stage: {batch_records: many}", r"stage\.batch_records: .*'many'"),
         ("stage: 3", r"stage: .*got 3"),
-        ("stage: {batches: 3}", r"stage\.batches: no such key; known here: .*batch_records"),
+        ("stage: {batches: 3}", r"stage\.batches: no such key; did you mean .*batch_records"),
         ("- a list", "expected a mapping"),
         ("a: [", "not YAML"),
         ("analysis: {limits: {min_duration_s: 9, max_duration_s: 5}}", r"must be below max_duration_s"),

@@ -33,11 +33,12 @@ def test_a_short_recording_is_one_window(n_samples):
 @given(n_samples=st.integers(1, 100 * grid.SAMPLE_RATE))
 def test_every_window_has_its_frames(n_samples):
     n_windows = grid.window_count(n_samples)
-    slices = grid.window_slices(n_windows=n_windows, n_frames=grid.frame_count(n_samples))
-    assert len(slices) == n_windows
-    assert slices[-1].stop <= grid.frame_count(n_samples)
-    if n_samples >= grid.WINDOW_LENGTH:
-        assert all(s.stop - s.start == grid.WINDOW_FRAMES for s in slices)
+    frames = np.arange(2 * grid.frame_count(n_samples)).reshape(2, -1)
+    windows = grid.cut_windows(frames=frames, n_windows=n_windows)
+    assert windows.shape == (n_windows, 2, min(frames.shape[1], grid.WINDOW_FRAMES))
+    for number, window in enumerate(windows):
+        first = number * grid.STRIDE_FRAMES
+        np.testing.assert_array_equal(window, frames[:, first : first + grid.WINDOW_FRAMES])
 
 
 @pytest.mark.parametrize("function", [grid.frame_count, grid.window_count, grid.window_bounds])

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as stnp
 from amper_spark.errors import ParameterError
 from amper_spark.features.extraction import describe_frames
 from amper_spark.grid import FRAME_RATE, HOP_LENGTH, SAMPLE_RATE
-from amper_spark.onsets import onset_frames, onset_strength
+from amper_spark.onsets import band_onset_strength, onset_frames, onset_strength
 from amper_spark.spectra import decibels
 from tests.synthesis.drums import drum_track
 
@@ -49,6 +49,36 @@ def test_onset_strength_has_the_same_bits_however_it_is_cut(seed, n_mel, bounds,
     np.testing.assert_array_equal(cut[:2], 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(128, 300), (2, 40, 50), (1, 7), (3, 1)])
+def test_bands_add_up_to_the_onset_strength(shape, dtype):
+    level = np.random.default_rng(0).normal(-50, 20, shape).astype(dtype)
+    bands = band_onset_strength(mel_db=level)
+    assert bands.shape == (*shape[:-2], 3, shape[-1])
+    assert (bands >= 0).all()
+    np.testing.assert_array_equal(bands.sum(axis=-2), onset_strength(mel_db=level))
+
+
+@pytest.mark.parametrize("n_mel", [40, 64, 128])
+def test_bands_part_at_200_hz_and_2_khz(n_mel):
+    centre_hz = librosa.mel_frequencies(n_mel + 2, fmin=0, fmax=SAMPLE_RATE / 2)[1:-1]
+    for mel, hz in enumerate(centre_hz):
+        level = np.zeros((n_mel, 3))
+        level[mel, 2] = 10.0
+        band = int(hz >= 200) + int(hz >= 2000)
+        expected = np.where(np.arange(3) == band, 10 / n_mel, 0)
+        np.testing.assert_allclose(band_onset_strength(mel_db=level)[:, 2], expected)
+
+
+def test_a_kick_drum_is_low_and_a_hat_is_high():
+    for kind, band in (("kick", 0), ("hat", 2)):
+        samples = drum_track({kind: np.arange(0.5, 9, 0.5)}, 10.0)
+        frames = describe_frames(samples=np.asarray(samples, dtype=np.float32))
+        bands = band_onset_strength(mel_db=decibels(frames.mel_power))
+        share_of_band = bands.std(axis=-1) / np.array([7, 57, 64])  # per mel band
+        assert share_of_band.argmax() == band
+
+
 @pytest.mark.parametrize("n_frames", [1, 2, 3])
 def test_the_first_two_frames_have_no_onset_strength(n_frames):
     strength = onset_strength(mel_db=np.cumsum(np.ones((4, n_frames)), axis=1))
@@ -61,8 +91,9 @@ def test_falling_levels_do_not_count():
 
 @pytest.mark.parametrize("shape", [(10,), (0, 10)])
 def test_onset_strength_refuses_what_has_no_bands(shape):
-    with pytest.raises(ParameterError, match=r"mel_db must be .*shape="):
-        onset_strength(mel_db=np.zeros(shape))
+    for function in (onset_strength, band_onset_strength):
+        with pytest.raises(ParameterError, match=r"mel_db must be .*shape="):
+            function(mel_db=np.zeros(shape))
 
 
 # Onsets

@@ -10,7 +10,7 @@ from amper_spark.features.extraction import describe_frames
 from amper_spark.features.percussive import percussive_energy
 from amper_spark.features.statistics import add_blocks, window_sums
 from amper_spark.grid import SAMPLE_RATE, window_count
-from amper_spark.onsets import onset_strength
+from amper_spark.onsets import band_onset_strength, onset_strength
 from amper_spark.recording import describe_recording
 from amper_spark.spectra import constant_q_power, decibels
 
@@ -46,6 +46,7 @@ def test_passages_give_the_bits_of_the_whole(song, n_samples):
     energy = percussive_energy(mel_power=frames.mel_power)
     n_windows = window_count(n_samples)
     expected = {name: getattr(frames, name) for name in OF_FRAMES} | {
+        "band_onset_strength": band_onset_strength(mel_db=decibels(frames.mel_power)),
         "onset_strength": onset_strength(mel_db=decibels(frames.mel_power)),
         "percussive_energy": energy.percussive,
         "energy": energy.total,

@@ -32,7 +32,7 @@ from deltalake import DeltaTable
 analyses = DeltaTable("lake/tables/analyses").to_pandas()
 ```
 
-DuckDB reads them as they are, here the median tempo and the most frequent tonic of every recording:
+DuckDB reads them as they are, here the median tempo and brightness of every recording:
 
 ```python
 import duckdb
@@ -47,7 +47,7 @@ duckdb.sql(\"\"\"
         where deleted_at is null
         qualify row_number() over (partition by track_id order by "at" desc) = 1
     )
-    select key, median(w.tempo) as tempo_bpm, mode(w.tonic) as tonic, count(*) as windows
+    select key, median(w.tempo) as tempo_bpm, median(w.spectral_centroid) as centroid_hz, count(*) as windows
     from latest, unnest(windows) as item(w)
     group by track_id, key
     order by key
