@@ -4,9 +4,14 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+# A company's own certificates are in the machine's store, which uv leaves aside unless told.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
 LAKE ?= demo/lake
 
-.PHONY: help setup demo test test-slow test-cluster lint format bench accuracy docs pins clean
+.PHONY: help setup demo test test-slow test-cluster lint format bench accuracy peers docs pins clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,15 +45,21 @@ format: $(READY) ## Put the code into the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure what the analysis costs: beside decoding, and on Spark with many short files
+bench: $(READY) ## Measure what everything costs, peers and Spark included, and write docs/performance.md (15 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
-		$(BIN)/python -m benchmarks.analysis
-	@$(BIN)/python -m benchmarks.stage
+		$(BIN)/python -m benchmarks.performance --write-docs --command "make bench"
 
 accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, if installed, Essentia
 	@status=0; for measure in accuracy tempo tonic form; do \
 		$(BIN)/python -m benchmarks.$$measure || status=1; \
 	done; exit $$status
+
+peers: $(PEERS)/.ready ## Install Essentia (AGPL) beside the project: only run for comparison, never shipped
+
+$(PEERS)/.ready: requirements/peers.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	@$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
+	@touch $@
 
 docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md
@@ -61,7 +72,11 @@ pins: $(READY) ## Renew the pinned requirements, hashes included
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --no-annotate \
 		--all-extras --group dev --python-version 3.11 --no-emit-index-url \
 		--custom-compile-command "make pins" --output-file requirements/all.txt
+	@# Later builds of Essentia come for CPython 3.14 only.
+	@echo essentia==2.1b6.dev1389 | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes \
+		--no-annotate --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
+		--output-file requirements/peers.txt
 
 clean: ## Remove the environment, the demo's output and all caches
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

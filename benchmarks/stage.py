@@ -1,42 +1,163 @@
-"""What the stage `analyze` costs on many short files, and how much of that is the decoding process.
+"""What the stage `analyze` costs, process by process: on short files and on whole recordings.
 
-Run by ``make bench``. Ten-second files are the worst case for everything that is paid per file.
+Run by ``make bench``, or ``python -m benchmarks.stage``. Ten-second files are the worst case for everything
+that is paid per file.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+import pyarrow.compute
 import soundfile
+from deltalake import DeltaTable
 from rich.console import Console
-from rich.table import Table
 
 from amper_spark.audio import decode
+from benchmarks.cost import cpu_s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[1]
 REFERENCE_TRACKS = ROOT / "data" / "reference-tracks"
+SHORT, WHOLE = "files of 10 s", "whole recordings"
+SHORT_FILES, WHOLE_FILES = 2_000, 100
 DURATION_S = 10
-MOST_OVERHEAD = 0.10
+DECODING, WORKERS = "decoding processes", "Python workers"
 
 
-def write_corpus(folder: Path, n_files: int) -> list[Path]:
-    """Cut the reference recordings into ten-second Ogg Vorbis files, each under several names."""
+@dataclass(frozen=True)
+class StageCost:
+    """What a run of the stage cost.
+
+    Parameters
+    ----------
+    files : int
+    audio_s, wall_s : float
+        Audio that was analysed, and how long the job ran, in s.
+    cpu_s : dict of str to float
+        CPU time by kind of process, in s.
+    decoding_s : float
+        CPU time that decoding the same files takes in one process, without the stage.
+    """
+
+    files: int
+    audio_s: float
+    wall_s: float
+    cpu_s: dict[str, float]
+    decoding_s: float
+
+    @property
+    def total_s(self) -> float:
+        """CPU time of all processes."""
+        return sum(self.cpu_s.values())
+
+    @property
+    def times_real_time(self) -> float:
+        """Audio that one core deals with in a second, in s."""
+        return self.audio_s / self.total_s
+
+    @property
+    def times_real_time_at_work(self) -> float:
+        """The same, without JVM and driver, most of whose time is the start."""
+        return self.audio_s / (self.cpu_s.get(DECODING, 0.0) + self.cpu_s.get(WORKERS, 0.0))
+
+    @property
+    def decoder_overhead(self) -> float:
+        """Share of what decoding costs more in processes of its own."""
+        return (self.cpu_s.get(DECODING, 0.0) - self.decoding_s) / self.total_s
+
+
+def measure_stage(tracks: Sequence[Path], *, short_files: int, whole_files: int) -> dict[str, StageCost]:
+    """Run the stage on both kinds of corpus.
+
+    Parameters
+    ----------
+    tracks : sequence of Path
+        Recordings that the corpora are made of, each under several names.
+    short_files, whole_files : int > 0
+        How many files the corpora have.
+
+    Returns
+    -------
+    dict of str to StageCost
+        `SHORT` and `WHOLE`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        cuts = Path(scratch) / "cuts"
+        cuts.mkdir()
+        corpora = {SHORT: (cut_up(tracks, cuts), short_files), WHOLE: (tracks, whole_files)}
+        return {
+            name: run_stage(files, n_files, Path(scratch) / name.replace(" ", "-"))
+            for name, (files, n_files) in corpora.items()
+        }
+
+
+def cut_up(tracks: Sequence[Path], folder: Path) -> list[Path]:
+    """Cut recordings into Ogg Vorbis files of ten seconds."""
     cuts = []
-    for track in sorted(REFERENCE_TRACKS.glob("*.ogg")):
+    for track in tracks:
         audio, rate = soundfile.read(track, dtype="float32")
         for start in range(0, len(audio) - DURATION_S * rate, DURATION_S * rate):
             cuts.append(folder / f"{track.stem}-{start // rate:03d}.ogg")
             soundfile.write(cuts[-1], audio[start : start + DURATION_S * rate], rate)
-    for number in range(len(cuts), n_files):
-        os.link(cuts[number % len(cuts)], folder / f"{number:05d}.ogg")
     return cuts
+
+
+def write_corpus(files: Sequence[Path], n_files: int, folder: Path) -> list[Path]:
+    """Put files into a folder under as many names as are wanted."""
+    folder.mkdir(parents=True)
+    named = []
+    for number in range(n_files):
+        file = files[number % len(files)]
+        named.append(folder / f"{number:05d}{file.suffix}")
+        try:
+            os.link(file, named[-1])
+        except OSError:  # another file system
+            shutil.copyfile(file, named[-1])
+    return named
+
+
+def run_stage(files: Sequence[Path], n_files: int, folder: Path) -> StageCost:
+    """Catalogue a corpus and measure its analysis."""
+    corpus, lake = folder / "corpus", folder / "lake"
+    named = write_corpus(files, n_files, corpus)
+    subprocess.run([sys.executable, "jobs/catalog.py", corpus, "--lake", lake], cwd=ROOT, check=True)
+    start_s = time.monotonic()
+    job = subprocess.Popen([sys.executable, "jobs/analyze.py", "--lake", lake], cwd=ROOT)
+    spent = watch(job)
+    wall_s = time.monotonic() - start_s
+    if job.returncode:
+        raise SystemExit(f"the stage ended with status {job.returncode}")
+    decoding_s = [cpu_s(partial(decode, file)) for file in files[:n_files]]
+    return StageCost(
+        files=len(named),
+        audio_s=analysed_s(lake, n_files),
+        wall_s=wall_s,
+        cpu_s=spent,
+        decoding_s=sum(decoding_s[number % len(files)] for number in range(n_files)),
+    )
+
+
+def analysed_s(lake: Path, n_files: int) -> float:
+    """Sum up the audio that was analysed; all files must have been."""
+    rows = DeltaTable(lake / "tables" / "analyses").to_pyarrow_table(columns=["outcome", "duration_s"])
+    done = rows.filter(pyarrow.compute.equal(rows["outcome"], "done"))
+    if done.num_rows != n_files:
+        raise SystemExit(f"{done.num_rows} of {n_files} files were analysed")
+    return float(pyarrow.compute.sum(done["duration_s"]).as_py())
 
 
 def watch(job: subprocess.Popen[bytes]) -> dict[str, float]:
@@ -44,60 +165,55 @@ def watch(job: subprocess.Popen[bytes]) -> dict[str, float]:
     spent: dict[psutil.Process, tuple[str, float]] = {}
     driver = psutil.Process(job.pid)
     while job.poll() is None:
-        for process in [driver, *driver.children(recursive=True)]:
+        try:
+            processes = [driver, *driver.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            break
+        for process in processes:
             try:
+                # A process that is ending has no command line any more, and stays what it was.
+                kind = kind_of(process.cmdline()) or spent.get(process, ("driver",))[0]
                 times = process.cpu_times()
-                spent[process] = (kind_of(process), times.user + times.system)
+                spent[process] = (kind, times.user + times.system)
             except psutil.NoSuchProcess:
                 continue
         time.sleep(0.25)
+    job.wait()
     totals: dict[str, float] = {}
-    for kind, cpu_s in spent.values():
-        totals[kind] = totals.get(kind, 0.0) + cpu_s
+    for kind, process_s in spent.values():
+        totals[kind] = totals.get(kind, 0.0) + process_s
     return totals
 
 
-def kind_of(process: psutil.Process) -> str:
-    """Tell what a process of the job is there for."""
-    line = " ".join(process.cmdline())
+def kind_of(command: Sequence[str]) -> str | None:
+    """Tell by its command line what a process of the job is there for; None where there is none.
+
+    Examples
+    --------
+    >>> kind_of(["python3", "-m", "pyspark.daemon"])
+    'Python workers'
+    """
+    line = " ".join(command)
+    if not line:
+        return None
     if "amper_spark.decoder_child" in line:
-        return "decoding process"
+        return DECODING
     if "pyspark.daemon" in line:
-        return "Python workers"
+        return WORKERS
     return "JVM" if "java" in line else "driver"
 
 
 def main() -> None:
-    """Run the two jobs on a corpus of short files and print who spent what."""
+    """Measure the stage alone and print who spent what."""
+    from benchmarks.performance_tables import stage_table
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=2_000)
-    n_files = parser.parse_args().files
-    with tempfile.TemporaryDirectory() as scratch:
-        corpus, lake = Path(scratch) / "corpus", Path(scratch) / "lake"
-        corpus.mkdir()
-        cuts = write_corpus(corpus, n_files)
-        subprocess.run([sys.executable, "jobs/catalog.py", corpus, "--lake", lake], cwd=ROOT, check=True)
-        start_s = time.monotonic()
-        spent = watch(subprocess.Popen([sys.executable, "jobs/analyze.py", "--lake", lake], cwd=ROOT))
-        wall_s = time.monotonic() - start_s
-        start_s = time.process_time()
-        for cut in cuts:
-            decode(cut)
-        decoding_s = (time.process_time() - start_s) * n_files / len(cuts)
-    total_s = sum(spent.values())
-    table = Table("process", "CPU s", "share")
-    for kind, cpu_s in sorted(spent.items()):
-        table.add_row(kind, f"{cpu_s:.1f}", f"{cpu_s / total_s:.1%}")
-    table.add_row("all", f"{total_s:.1f}", f"{n_files * DURATION_S / total_s:.0f} x real time a core")
-    Console().print(table)
-    share = spent["decoding process"] / total_s
-    overhead = (spent["decoding process"] - decoding_s) / total_s
-    Console(highlight=False).print(
-        f"decoding the same files within the worker: {decoding_s:.1f} CPU s\n"
-        f"RESULT files={n_files} wall_s={wall_s:.0f} decoder_share={share:.3f} "
-        f"decoder_overhead={overhead:.3f}"
-    )
-    raise SystemExit(int(overhead > MOST_OVERHEAD))
+    parser.add_argument("--files", type=int, default=SHORT_FILES, help="of 10 s")
+    parser.add_argument("--whole", type=int, default=WHOLE_FILES, help="whole recordings")
+    options = parser.parse_args()
+    tracks = sorted(REFERENCE_TRACKS.glob("*.ogg"))
+    costs = measure_stage(tracks, short_files=options.files, whole_files=options.whole)
+    Console(highlight=False).print(stage_table(costs).for_terminal())
 
 
 if __name__ == "__main__":
