@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.beats import beat_times, tempo_curve
+from amper_spark.chroma import chroma_entropy, window_chroma
 from amper_spark.config import Analysis, content_hash
 from amper_spark.features.statistics import add_blocks, window_means, window_standard_deviations, window_sums
 from amper_spark.features.temporal import dynamic_range
@@ -20,7 +21,7 @@ from amper_spark.rhythm import TempoEstimate, estimate_tempo
 from amper_spark.spectra import constant_q_frame_times_s, decibels
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
-from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
+from amper_spark.tonality import window_tonic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,10 +159,8 @@ def _describe_windows(
         window_sums(values=energy, n_windows=n_windows)
         for energy in (recording.percussive_energy, recording.energy)
     )
-    chroma = window_chroma(
-        chroma=chroma_frames(constant_q_power=recording.constant_q_power), n_windows=n_windows
-    )
-    tonic = estimate_tonic(chroma=chroma)
+    chroma = window_chroma(chroma=recording.chroma, n_windows=n_windows)
+    tonic = window_tonic(scale=recording.scale, bass=recording.bass, n_windows=n_windows)
     return {
         "window": np.arange(n_windows),
         "start_s": bounds_s[:, 0],

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.audio import MAX_AMPLITUDE
+from amper_spark.chroma import bass_frames, chroma_frames, scale_frames
 from amper_spark.errors import BadRecordError, ParameterError, Reason
 from amper_spark.features.extraction import describe_frames
 from amper_spark.features.percussive import MEDIAN_REACH, percussive_energy
@@ -51,6 +52,8 @@ class Description:
     logmel : BlockSums [shape=(64, block)]
         Of the power of 64 mel bands in dB: nothing but windows needs it.
     constant_q_power : np.ndarray [shape=(252, constant-Q frame)]
+    chroma, scale, bass : np.ndarray [shape=(12, constant-Q frame)]
+        Pitch classes by magnitude, by presence and in the bass, see `amper_spark.chroma`.
     """
 
     n_samples: int
@@ -67,6 +70,9 @@ class Description:
     energy: Floats
     logmel: BlockSums
     constant_q_power: npt.NDArray[np.float32]
+    chroma: Floats
+    scale: Floats
+    bass: Floats
 
     @property
     def duration_s(self) -> float:
@@ -145,7 +151,7 @@ def _describe_passages(found: Iterable[Passage]) -> Iterator[dict[str, npt.NDArr
             **_describe_in_context(mel_power, context.shape[1], is_last=passage.is_last),
             "logmel_heads": logmel.heads,
             "logmel_wholes": logmel.wholes,
-            "constant_q_power": constant_q_power(samples=passage.samples)[:, : passage.n_constant_q_frames],
+            **_describe_pitches(passage),
         }
         context = mel_power[:, -2 * MEDIAN_REACH :]
 
@@ -162,6 +168,16 @@ def _describe_in_context(
         "band_onset_strength": onsets[:, n_context:],
         "percussive_energy": energy.percussive[told],
         "energy": energy.total[told],
+    }
+
+
+def _describe_pitches(passage: Passage) -> dict[str, npt.NDArray[Any]]:
+    power = constant_q_power(samples=passage.samples)[:, : passage.n_constant_q_frames]
+    return {
+        "constant_q_power": power,
+        "chroma": chroma_frames(constant_q_power=power),
+        "scale": scale_frames(constant_q_power=power),
+        "bass": bass_frames(constant_q_power=power),
     }
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from amper_spark.analysis import analyse
 from amper_spark.beats import beat_times, tempo_curve
+from amper_spark.chroma import chroma_entropy, window_chroma
 from amper_spark.config import Analysis
 from amper_spark.features.contrast import spectral_contrast
 from amper_spark.features.extraction import MEL_COEFFICIENTS, Frames, describe_frames
@@ -43,7 +44,7 @@ from amper_spark.spectra import (
 )
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
-from amper_spark.tonality import chroma_entropy, chroma_frames, estimate_tonic, window_chroma
+from amper_spark.tonality import window_tonic
 
 if TYPE_CHECKING:
     from amper_spark.audio import Signal
@@ -230,8 +231,5 @@ def _window_statistics(ready: _Prepared) -> None:
     for energy in (recording.percussive_energy, recording.energy):
         window_sums(values=energy, n_windows=n_windows)
     dynamic_range(rms=cut_windows(frames=recording.rms, n_windows=n_windows))
-    chroma = window_chroma(
-        chroma=chroma_frames(constant_q_power=recording.constant_q_power), n_windows=n_windows
-    )
-    chroma_entropy(chroma=chroma)
-    estimate_tonic(chroma=chroma)
+    chroma_entropy(chroma=window_chroma(chroma=recording.chroma, n_windows=n_windows))
+    window_tonic(scale=recording.scale, bass=recording.bass, n_windows=n_windows)

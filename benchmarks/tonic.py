@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
+from amper_spark.chroma import bass_frames, scale_frames
 from amper_spark.grid import STRIDE_LENGTH, WINDOW_LENGTH, window_count
 from amper_spark.spectra import constant_q_power
 from amper_spark.tonality import window_tonic
@@ -58,8 +59,11 @@ def windows_of(piece: Piece) -> list[npt.NDArray[np.float32]]:
 def our_keys(piece: Piece) -> list[str]:
     """Find the key of the same windows as the analysis finds it, from the whole piece."""
     samples = piece.signal.samples
+    power = constant_q_power(samples=samples)
     found = window_tonic(
-        constant_q_power=constant_q_power(samples=samples), n_windows=window_count(samples.size)
+        scale=scale_frames(constant_q_power=power),
+        bass=bass_frames(constant_q_power=power),
+        n_windows=window_count(samples.size),
     )
     names = [f"{NOTES[tonic]} {mode}" for tonic, mode in zip(found.tonic, found.mode, strict=True)]
     return names[::STRIDES_APART]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from amper_spark.chroma import bass_frames, chroma_frames, scale_frames
 from amper_spark.errors import BadRecordError, ParameterError, Reason
 from amper_spark.features.extraction import describe_frames
 from amper_spark.features.percussive import percussive_energy
@@ -44,13 +45,17 @@ def test_passages_give_the_bits_of_the_whole(song, n_samples):
 
     frames = describe_frames(samples=samples)
     energy = percussive_energy(mel_power=frames.mel_power)
+    power = constant_q_power(samples=samples)
     n_windows = window_count(n_samples)
     expected = {name: getattr(frames, name) for name in OF_FRAMES} | {
         "band_onset_strength": band_onset_strength(mel_db=decibels(frames.mel_power)),
         "onset_strength": onset_strength(mel_db=decibels(frames.mel_power)),
         "percussive_energy": energy.percussive,
         "energy": energy.total,
-        "constant_q_power": constant_q_power(samples=samples),
+        "constant_q_power": power,
+        "chroma": chroma_frames(constant_q_power=power),
+        "scale": scale_frames(constant_q_power=power),
+        "bass": bass_frames(constant_q_power=power),
     }
     assert recording.n_samples == n_samples
     for name, values in expected.items():

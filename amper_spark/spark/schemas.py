@@ -86,14 +86,20 @@ _WINDOW = pa.struct(
             range="0 to 1",
             length=str(len(PITCH_CLASSES)),
         ),
-        _column("tonic", pa.int8(), "tonic by key profile, C = 0", unit="pitch class", range="0 to 11"),
+        _column(
+            "tonic",
+            pa.int8(),
+            "tonic of the key that explains notes and bass best, C = 0",
+            unit="pitch class",
+            range="0 to 11",
+        ),
         _column(
             "tonic_chroma", pa.int8(), "strongest pitch class, C = 0", unit="pitch class", range="0 to 11"
         ),
         _column(
             "tonic_strength",
             pa.float32(),
-            "key-profile correlation of the best tonic minus that of the second best; 0 where unpitched",
+            "score of the best tonic minus that of the second best; 0 where unpitched",
             range="0 to 2",
         ),
     ]

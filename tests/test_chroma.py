@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amper_spark.chroma import bass_frames, chroma_entropy, chroma_frames, scale_frames, window_chroma
+from amper_spark.errors import ParameterError
+from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
+from amper_spark.spectra import constant_q_power
+from tests.synthesis.instruments import Hit, Note, Timbre, render
+
+
+def analysed_chroma(samples):
+    chroma = chroma_frames(constant_q_power=constant_q_power(samples=samples))
+    return window_chroma(chroma=chroma, n_windows=window_count(samples.size))
+
+
+def test_a_kick_drum_is_no_bass():
+    bass = Timbre(slope_db=-6, odd=0.0, attack_s=0.005, decay_s=2.0)
+    notes = [Note(start_s, 1.25, 38, 0.6, bass) for start_s in np.arange(0, 10, 1.25)]
+    kicks = [Hit(start_s, "kick", 1.0) for start_s in np.arange(0, 10, 0.5)]
+    samples = (0.1 * render([*notes, *kicks], duration_s=10.0)).astype(np.float32)
+    assert (bass_frames(constant_q_power=constant_q_power(samples=samples)).argmax(axis=0) == 2).all()
+
+
+def test_soft_notes_belong_to_the_scale():
+    power = np.zeros((252, 1))
+    power[[36 * 3, 36 * 3 + 12]] = [[1.0], [1e-4]]  # C4, and E4 at -40 dB
+    chroma, scale = chroma_frames(constant_q_power=power), scale_frames(constant_q_power=power)
+    assert scale[4] / scale[0] == pytest.approx(0.1)
+    assert chroma[4] / chroma[0] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("chroma", [np.zeros(12), np.full(12, 0.3), np.ones((4, 12))])
+def test_a_flat_chroma_has_all_entropy(chroma):
+    np.testing.assert_allclose(chroma_entropy(chroma=chroma), 1.0)
+
+
+@given(chroma=st.lists(st.floats(0, 1), min_size=12, max_size=12).map(np.array))
+def test_entropy_is_a_share(chroma):
+    assert 0 <= chroma_entropy(chroma=chroma) <= 1
+
+
+def test_chroma_of_a_window_alone_is_the_slice_of_the_recordings(reference_signals):
+    samples = reference_signals["feelings"].samples[: 20 * SAMPLE_RATE]
+    whole = analysed_chroma(samples)
+    for window, expected in enumerate(whole):
+        alone = analysed_chroma(samples[STRIDE_LENGTH * window :][:WINDOW_LENGTH])
+        np.testing.assert_array_equal(alone[0], expected)
+
+
+def test_chroma_agrees_with_librosas_exact_transform(reference_signals):
+    agreement, correlation = [], []
+    for signal in reference_signals.values():
+        samples = signal.samples[: 60 * SAMPLE_RATE]
+        ours = analysed_chroma(samples)[::5]
+        for window, chroma in zip(range(0, window_count(samples.size), 5), ours, strict=True):
+            piece = samples[STRIDE_LENGTH * window :][:WINDOW_LENGTH]
+            theirs = librosa.feature.chroma_cqt(y=piece, tuning=0.0, hop_length=512).mean(axis=1)
+            correlation.append(np.corrcoef(chroma, theirs)[0, 1])
+            second, first = np.sort(theirs)[-2:]
+            if first > 1.05 * second:  # nearer than that, either is right
+                agreement.append(chroma.argmax() == theirs.argmax())
+    assert np.mean(agreement) >= 0.95
+    assert np.median(correlation) >= 0.97
+
+
+@pytest.mark.parametrize("frames", [chroma_frames, scale_frames, bass_frames])
+def test_a_wrong_shape_is_named(frames):
+    with pytest.raises(ParameterError, match=r"\(84, 3\)"):
+        frames(constant_q_power=np.zeros((84, 3)))
