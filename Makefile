@@ -49,8 +49,8 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.performance --write-docs --command "make bench"
 
-accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, if installed, Essentia
-	@status=0; for measure in accuracy tempo tonic form; do \
+accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, after `make peers`, Essentia
+	@status=0; for measure in tempo tonic form; do \
 		$(BIN)/python -m benchmarks.$$measure || status=1; \
 	done; exit $$status
 

@@ -51,7 +51,7 @@ class Tonic(NamedTuple):
     strength: npt.NDArray[np.float64]
 
 
-def window_tonic(*, scale: npt.NDArray[np.floating], bass: npt.NDArray[np.floating], n_windows: int) -> Tonic:
+def window_tonic(*, scale: npt.NDArray[np.float64], bass: npt.NDArray[np.float64], n_windows: int) -> Tonic:
     """Find the tonic of each window.
 
     Parameters

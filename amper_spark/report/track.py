@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.features.registry import PITCH_CLASSES
+from amper_spark.octave import recording_tempo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ class SegmentSummary:
         "A" for the first kind of section and all that sound like it, then "B" ...
     start_s, end_s : float
     tempo_bpm : float
-        Median over the segment's windows.
+        What the windows of the segment agree on, see `amper_spark.octave`.
     tonic : str
         Pitch class that wins most of the windows, each counted by its strength.
     """
@@ -83,8 +84,8 @@ class TrackReport:
 
     @property
     def tempo_bpm(self) -> float:
-        """Median tempo of all windows."""
-        return float(np.median(self.windows["tempo"]))
+        """The tempo that the windows agree on."""
+        return _common_tempo(self.windows, np.arange(self.windows["tempo"].size))
 
     @property
     def tonic(self) -> str:
@@ -141,7 +142,7 @@ def _summary(segment: Mapping[str, Any], windows: Mapping[str, npt.NDArray[np.fl
         section=section_letter(segment["section"]),
         start_s=segment["start_s"],
         end_s=segment["end_s"],
-        tempo_bpm=float(np.median(windows["tempo"][inside])),
+        tempo_bpm=_common_tempo(windows, inside),
         tonic=_strongest_tonic(windows["tonic"][inside], windows["tonic_strength"][inside]),
     )
 
@@ -174,6 +175,14 @@ def windows_of_segment(
     if inside.size:
         return inside
     return np.array([np.abs(centre_s - (start_s + end_s) / 2).argmin()])
+
+
+def _common_tempo(windows: Mapping[str, npt.NDArray[np.float64]], inside: npt.NDArray[np.intp]) -> float:
+    return recording_tempo(
+        tempo_bpm=windows["tempo"][inside],
+        alternative_bpm=windows["tempo_alternative"][inside],
+        pulse_clarity=windows["pulse_clarity"][inside],
+    )
 
 
 def _strongest_tonic(tonic: npt.NDArray[np.float64], strength: npt.NDArray[np.float64]) -> str:
