@@ -5,6 +5,7 @@ A window often cannot tell a tempo from its double; the windows of a recording t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,26 @@ def recording_tempo(
     candidate = candidate[order]
     vote = np.concatenate([weight, _ALTERNATIVE_VOTE * weight])[order]
     return _median_of_winners(candidate, vote)
+
+
+def nearest_octave(*, tempo_bpm: float, reference_bpm: float) -> float:
+    """Double or halve a tempo until it is as near to another as it gets.
+
+    Parameters
+    ----------
+    tempo_bpm, reference_bpm : float > 0
+
+    Returns
+    -------
+    float
+        ``tempo_bpm 2^n``, n a whole number; nearest on a logarithmic scale.
+
+    Examples
+    --------
+    >>> nearest_octave(tempo_bpm=70.0, reference_bpm=139.9)
+    140.0
+    """
+    return tempo_bpm * 2.0 ** round(math.log2(reference_bpm / tempo_bpm))
 
 
 def _median_of_winners(candidate: npt.NDArray[np.float64], vote: npt.NDArray[np.float64]) -> float:

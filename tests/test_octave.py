@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amper_spark.errors import ParameterError
-from amper_spark.octave import recording_tempo
+from amper_spark.octave import nearest_octave, recording_tempo
 
 
 def tempo_of(tempo_bpm, alternative_bpm, pulse_clarity):
@@ -82,3 +82,10 @@ def test_more_than_half_of_the_votes_win(seed):
 def test_what_are_no_windows_is_refused(arrays, message):
     with pytest.raises(ParameterError, match=message):
         tempo_of(*arrays)
+
+
+@given(tempo_bpm=st.floats(30, 300), reference_bpm=st.floats(30, 300))
+def test_the_nearest_octave_is_within_half_an_octave(tempo_bpm, reference_bpm):
+    found = nearest_octave(tempo_bpm=tempo_bpm, reference_bpm=reference_bpm)
+    assert abs(np.log2(found / reference_bpm)) <= 0.5 + 1e-9
+    assert np.log2(found / tempo_bpm) == pytest.approx(round(np.log2(found / tempo_bpm)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.features.registry import PITCH_CLASSES
-from amper_spark.octave import recording_tempo
+from amper_spark.octave import nearest_octave, recording_tempo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ class SegmentSummary:
         "A" for the first kind of section and all that sound like it, then "B" ...
     start_s, end_s : float
     tempo_bpm : float
-        What the windows of the segment agree on, see `amper_spark.octave`.
+        What its windows agree on, in the octave of the recording's tempo.
     tonic : str
         Pitch class that wins most of the windows, each counted by its strength.
     """
@@ -59,6 +60,8 @@ class TrackReport:
     segments : tuple of SegmentSummary
     beats_s : np.ndarray [shape=(beat,)]
         Times of the beats, ascending.
+    tempo_bpm : float
+        The tempo that the windows agree on; NaN without windows.
     silhouette : float
         How well the sections are told apart, -1 to 1.
     """
@@ -75,17 +78,13 @@ class TrackReport:
     windows: Mapping[str, npt.NDArray[np.float64]]
     segments: tuple[SegmentSummary, ...]
     beats_s: npt.NDArray[np.float64]
+    tempo_bpm: float
     silhouette: float
 
     @property
     def form(self) -> str:
         """Sections in order, such as "ABABCB"."""
         return "".join(segment.section for segment in self.segments)
-
-    @property
-    def tempo_bpm(self) -> float:
-        """The tempo that the windows agree on."""
-        return _common_tempo(self.windows, np.arange(self.windows["tempo"].size))
 
     @property
     def tonic(self) -> str:
@@ -108,6 +107,7 @@ def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any], *, title
     """
     windows = _columns(analysis["windows"])
     segments = analysis["segments"]
+    tempo_bpm = _common_tempo(windows, np.arange(len(analysis["windows"]))) if windows else math.nan
     return TrackReport(
         track_id=track["track_id"],
         key=track["key"],
@@ -119,7 +119,8 @@ def track_report(track: Mapping[str, Any], analysis: Mapping[str, Any], *, title
         detail=analysis["detail"],
         duration_s=analysis["duration_s"],
         windows=windows,
-        segments=tuple(_summary(segment, windows) for segment in segments),
+        segments=tuple(_summary(segment, windows, tempo_bpm) for segment in segments),
+        tempo_bpm=tempo_bpm,
         beats_s=np.array(analysis["beats"], dtype=np.float64),
         silhouette=segments[0]["silhouette"] if segments else 0.0,
     )
@@ -136,13 +137,15 @@ def section_letter(section: int) -> str:
     return string.ascii_uppercase[section]
 
 
-def _summary(segment: Mapping[str, Any], windows: Mapping[str, npt.NDArray[np.float64]]) -> SegmentSummary:
+def _summary(
+    segment: Mapping[str, Any], windows: Mapping[str, npt.NDArray[np.float64]], track_bpm: float
+) -> SegmentSummary:
     inside = windows_of_segment(windows, segment["start_s"], segment["end_s"])
     return SegmentSummary(
         section=section_letter(segment["section"]),
         start_s=segment["start_s"],
         end_s=segment["end_s"],
-        tempo_bpm=_common_tempo(windows, inside),
+        tempo_bpm=nearest_octave(tempo_bpm=_common_tempo(windows, inside), reference_bpm=track_bpm),
         tonic=_strongest_tonic(windows["tonic"][inside], windows["tonic_strength"][inside]),
     )
 
