@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.beats import beat_times, tempo_curve
 from amper_spark.chroma import chroma_entropy, window_chroma
-from amper_spark.config import Analysis, content_hash
-from amper_spark.features.statistics import add_blocks, window_means, window_standard_deviations, window_sums
+from amper_spark.config import Analysis, Tempo, content_hash
+from amper_spark.features.statistics import (
+    mean_of_blocks,
+    window_means,
+    window_standard_deviations,
+    window_sums,
+)
 from amper_spark.features.temporal import dynamic_range
-from amper_spark.grid import WINDOW_FRAMES, cut_windows, frame_times_s, window_bounds, window_count
+from amper_spark.grid import cut_windows, frame_times_s, window_bounds, window_count
 from amper_spark.onsets import window_onset_rate
 from amper_spark.recording import Description, describe_recording
 from amper_spark.rhythm import TempoEstimate, estimate_tempo
@@ -35,6 +40,7 @@ PROVIDER = "cpu-fp32"
 """What computed the spectra; a column of the table, so that rows of different providers can be told apart."""
 
 Columns = dict[str, npt.NDArray[np.generic]]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -130,27 +136,62 @@ def analyse_blocks(
     """
     settings = settings or Analysis()
     recording = describe_recording(blocks=blocks)
-    onsets = recording.onset_strength
-    n_windows = window_count(recording.n_samples)
-    onset_rate = window_onset_rate(onset_strength=onsets, n_windows=n_windows)
-    tempo = estimate_tempo(
-        onset_strength=cut_windows(frames=onsets, n_windows=n_windows),
-        band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=n_windows),
-        onset_rate=onset_rate,
-        **settings.tempo.model_dump(),
+    onset_rate = window_onset_rate(
+        onset_strength=recording.onset_strength, n_windows=window_count(recording.n_samples)
     )
-    beats_s = beat_times(onset_strength=onsets, tempo_bpm=tempo_curve(score=tempo.score))
+    tempo = window_tempi(recording, onset_rate, settings.tempo)
+    beats_s = recording_beats(recording, tempo)
+    segmentation = segment(
+        **beat_units(recording, beats_s)._asdict(),
+        duration_s=recording.duration_s,
+        **settings.structure.model_dump(),
+    )
     return TrackAnalysis(
         duration_s=recording.duration_s,
-        windows=_describe_windows(recording, onset_rate, tempo),
-        segments=_segment_columns(_segment(recording, beats_s, settings)),
+        windows=describe_windows(recording, onset_rate, tempo),
+        segments=_segment_columns(segmentation),
         beats_s=beats_s,
     )
 
 
-def _describe_windows(
-    recording: Description, onset_rate: npt.NDArray[np.float64], tempo: TempoEstimate
-) -> Columns:
+def window_tempi(recording: Description, onset_rate: Floats, settings: Tempo) -> TempoEstimate:
+    """Estimate the tempo of each window; `onset_rate` is (window,), in 1/s."""
+    return estimate_tempo(
+        band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=onset_rate.size),
+        onset_rate=onset_rate,
+        **settings.model_dump(),
+    )
+
+
+def recording_beats(recording: Description, tempo: TempoEstimate) -> Floats:
+    """Find the beats, in s, at a tempo that all windows decide together."""
+    return beat_times(onset_strength=recording.onset_strength, tempo_bpm=tempo_curve(score=tempo.score))
+
+
+class Units(NamedTuple):
+    """What sounds from beat to beat: (bin, unit), (coefficient, unit), (unit + 1,)."""
+
+    harmony: Floats
+    timbre: Floats
+    edges_s: Floats
+
+
+def beat_units(recording: Description, beats_s: Floats) -> Units:
+    """Average constant-Q levels and MFCC over the units between beats, for the formal segmentation."""
+    edges_s = unit_edges(beats_s=beats_s, duration_s=recording.duration_s)
+    harmony = synchronize(
+        frames=decibels(recording.constant_q_power),
+        frame_times_s=constant_q_frame_times_s(recording.constant_q_power.shape[-1]),
+        edges_s=edges_s,
+    )
+    timbre = synchronize(
+        frames=recording.mfcc, frame_times_s=frame_times_s(recording.mfcc.shape[-1]), edges_s=edges_s
+    )
+    return Units(harmony, timbre, edges_s)
+
+
+def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEstimate) -> Columns:
+    """Gather what is known of each window: the fields of ``analyses.windows``."""
     bounds_s = window_bounds(recording.n_samples)
     n_windows = window_count(recording.n_samples)
     mean = partial(window_means, n_windows=n_windows)
@@ -186,32 +227,12 @@ def _describe_windows(
         "dynamic_range": dynamic_range(rms=cut_windows(frames=recording.rms, n_windows=n_windows)),
         "chroma_entropy": chroma_entropy(chroma=chroma),
         "tempo_alternative": tempo.alternative_bpm,
-        "logmel": add_blocks(sums=recording.logmel, n_windows=n_windows).T
-        / min(recording.rms.size, WINDOW_FRAMES),
+        "logmel": mean_of_blocks(sums=recording.logmel, n_windows=n_windows).T,
         "chroma": chroma,
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),
         "tonic_strength": tonic.strength,
     }
-
-
-def _segment(recording: Description, beats_s: npt.NDArray[np.float64], settings: Analysis) -> Segmentation:
-    edges_s = unit_edges(beats_s=beats_s, duration_s=recording.duration_s)
-    harmony = synchronize(
-        frames=decibels(recording.constant_q_power),
-        frame_times_s=constant_q_frame_times_s(recording.constant_q_power.shape[-1]),
-        edges_s=edges_s,
-    )
-    timbre = synchronize(
-        frames=recording.mfcc, frame_times_s=frame_times_s(recording.mfcc.shape[-1]), edges_s=edges_s
-    )
-    return segment(
-        harmony=harmony,
-        timbre=timbre,
-        edges_s=edges_s,
-        duration_s=recording.duration_s,
-        **settings.structure.model_dump(),
-    )
 
 
 def _segment_columns(segmentation: Segmentation) -> Columns:

@@ -13,7 +13,7 @@ import numpy as np
 
 from amper_spark import config
 from amper_spark.audio import Samples, Signal
-from amper_spark.decoding_process import DecodingProcess, DiedError, SilentError
+from amper_spark.decoding_process import DecodingProcess, DiedError, EndedError, SilentError
 from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Decoder:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def timeout_s(self) -> float:
+        """How long a recording may be waited for, in s."""
+        return self._settings.timeout_s
 
     def close(self) -> None:
         """End the process, if there is one; a later `decode` starts another."""
@@ -119,7 +124,8 @@ class Decoder:
         OSError
             Trouble that is not the recording's fault: no permission, an input/output error.
         AmperSparkError
-            The process cannot be started.
+            The process cannot be started, or the recording was let go of: by another call before the last
+            block, or by `close`.
         """
         n_given = 0
         try:
@@ -154,6 +160,11 @@ class Decoder:
             reason, detail = process.reason(), process.obituary()
             self._give_up(process)
             raise BadRecordError(reason, detail) from None
+        except EndedError:
+            raise AmperSparkError(
+                f"{os.fsdecode(path)} was let go of half-way: "
+                "the decoder was closed, or asked for another recording"
+            ) from None
         except BaseException:
             self._give_up(process)  # answers that still come must not be taken for the next recording's
             raise

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from amper_spark.audio import Samples
 
 _KILL_TIMEOUT_S = 10.0
-_PIPE_BYTES = 1 << 18  # a block and more, so that the process decodes the next one meanwhile
+_PIPE_BYTES = 1 << 19  # a block and more, so that the process decodes the next one meanwhile
 _MESSAGE_BYTES = 500
 _MAX_POLL_MS = 2**31 - 1  # 24 days
 
 
 class DiedError(Exception):
     """The process has closed its end."""
+
+
+class EndedError(Exception):
+    """The process has been ended by this one."""
 
 
 class SilentError(Exception):
@@ -118,6 +122,8 @@ class DecodingProcess:
         return samples
 
     def _wait(self) -> None:
+        if self._answers.closed:
+            raise EndedError
         start_s = time.monotonic()
         ready = self._poll.poll(min(math.ceil(1000 * max(self.patience_s, 0)), _MAX_POLL_MS))
         self.patience_s -= time.monotonic() - start_s

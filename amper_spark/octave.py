@@ -1,6 +1,6 @@
 """One tempo for a recording, from the tempi of its windows.
 
-A window often cannot tell a tempo from its double; the windows of a recording together mostly can.
+A window may take a tempo for its double or its half; most windows of a recording seldom do so together.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SAME_TEMPO_TOLERANCE = 0.04
 
 _ALTERNATIVE_VOTE = 0.5
 """What an alternative counts, against a window's tempo."""
+_VOTE_DECIMALS = 12
 
 
 def recording_tempo(
@@ -48,9 +49,9 @@ def recording_tempo(
     Notes
     -----
     Every window votes for its tempo as much as its pulse is clear, and half as much for its alternative: a
-    window without a pulse has no say, unless none has any. The tempo with most votes within 4 % wins;
-    the recording's tempo is the weighted median of the votes that it got. Where the tempo changes, that is
-    the tempo of the longest part; `amper_spark.beats.tempo_curve` follows all changes.
+    window without a pulse has no say, unless none has any. The tempo with most votes within 4 % wins, of
+    equals the slowest; the recording's tempo is the weighted median of the votes that it got. Where the tempo
+    changes, that is the tempo of the longest part; `amper_spark.beats.tempo_curve` follows all changes.
 
     Examples
     --------
@@ -106,10 +107,11 @@ def nearest_octave(*, tempo_bpm: float, reference_bpm: float) -> float:
 
 def _median_of_winners(candidate: npt.NDArray[np.float64], vote: npt.NDArray[np.float64]) -> float:
     """Both in increasing order of the candidates."""
-    votes_below = np.concatenate([[0.0], np.cumsum(vote)])
+    votes_below = np.concatenate([[0.0], np.cumsum(vote / vote.sum())])
     start = np.searchsorted(candidate, candidate / (1 + SAME_TEMPO_TOLERANCE), side="left")
     stop = np.searchsorted(candidate, candidate * (1 + SAME_TEMPO_TOLERANCE), side="right")
-    won = int(np.argmax(votes_below[stop] - votes_below[start]))
+    # Rounded, or equals would be told apart by the order in which their votes were added up.
+    won = int(np.argmax(np.round(votes_below[stop] - votes_below[start], _VOTE_DECIMALS)))
     winners = slice(start[won], stop[won])
     cumulated = np.cumsum(vote[winners])
     return float(candidate[winners][np.searchsorted(cumulated, cumulated[-1] / 2)])

@@ -196,14 +196,16 @@ def window_onset_rate(*, onset_strength: npt.NDArray[Any], n_windows: int) -> Fl
     return FRAME_RATE * window_means(values=marks, n_windows=n_windows)
 
 
-def checked_onset_strength(onset_strength: npt.NDArray[Any], *, axes: str) -> FloatArray:
+def checked_onset_strength(
+    onset_strength: npt.NDArray[Any], *, axes: str, name: str = "onset_strength"
+) -> FloatArray:
     """Refuse what is no onset strength; ``axes`` names the axes that are expected."""
     if onset_strength.ndim != axes.count(",") + 1 or onset_strength.size == 0:
-        raise ParameterError(f"onset_strength must be ({axes}) and not empty, shape={onset_strength.shape}")
+        raise ParameterError(f"{name} must be ({axes}) and not empty, shape={onset_strength.shape}")
     # In C order, because the order of the memory decides the order in which NumPy adds up a row.
     strength = np.ascontiguousarray(onset_strength, dtype=np.float64)
     if not (np.isfinite(strength) & (strength >= 0)).all():
         raise ParameterError(
-            f"onset_strength must be finite and >= 0, lowest {strength.min()}, highest {strength.max()}"
+            f"{name} must be finite and >= 0, lowest {strength.min()}, highest {strength.max()}"
         )
     return strength

@@ -78,7 +78,7 @@ class _Weights(NamedTuple):
 
 def estimate_tempo(
     *,
-    onset_strength: npt.NDArray[Any],
+    band_onset_strength: npt.NDArray[Any],
     onset_rate: npt.NDArray[Any],
     prior_bpm: float,
     prior_octaves: float,
@@ -87,14 +87,14 @@ def estimate_tempo(
     onsets_octaves: float,
     bass_weight: float,
     subdivision_weight: float,
-    band_onset_strength: npt.NDArray[Any] | None = None,
 ) -> TempoEstimate:
     """Estimate one static tempo for every window.
 
     Parameters
     ----------
-    onset_strength : np.ndarray [shape=(window, frame), >= 0]
-        The windows' onset strength, in dB.
+    band_onset_strength : np.ndarray [shape=(window, 3, frame), >= 0]
+        The windows' onset strength in low, middle and high frequencies, in dB, see
+        `amper_spark.onsets.band_onset_strength`.
     onset_rate : np.ndarray [shape=(window,), >= 0]
         The windows' onsets a second, see `amper_spark.onsets.onset_frames`.
     prior_bpm : float, 30 to 300
@@ -111,9 +111,6 @@ def estimate_tempo(
         What a beat and bar that low frequencies repeat with speak for a tempo, in nats.
     subdivision_weight : float >= 0
         What a beat that only high frequencies repeat with speaks against a tempo, in nats.
-    band_onset_strength : np.ndarray [shape=(window, 3, frame), >= 0], optional
-        The windows' onset strength in low, middle and high frequencies, see
-        `amper_spark.onsets.band_onset_strength`; needed for what the last two weights weigh.
 
     Returns
     -------
@@ -124,8 +121,8 @@ def estimate_tempo(
     Raises
     ------
     ParameterError
-        For a parameter out of its range, or an onset strength that is not (window, frame), or (window, 3,
-        frame) with as many windows and frames, finite and >= 0.
+        For a parameter out of its range, or an onset strength that is not (window, 3, frame), finite and
+        >= 0.
 
     Notes
     -----
@@ -164,10 +161,10 @@ def estimate_tempo(
 
     Examples
     --------
-    >>> strength = np.zeros((2, 496))
-    >>> strength[0, ::25] = 6.0  # a pulse every 25 frames is 2 a second; the second window has none
+    >>> strength = np.zeros((2, 3, 496))
+    >>> strength[0, :, ::25] = 2.0  # a pulse every 25 frames is 2 a second; the second window has none
     >>> estimate = estimate_tempo(
-    ...     onset_strength=strength,
+    ...     band_onset_strength=strength,
     ...     onset_rate=np.array([2.0, 0.0]),
     ...     prior_bpm=130.0,
     ...     prior_octaves=0.7,
@@ -191,18 +188,24 @@ def estimate_tempo(
     for name, value in weights._asdict().items():
         if not 0 <= value < np.inf:
             raise ParameterError(f"{name}_weight must be at least 0 and finite, got {value}")
-    strength = checked_onset_strength(onset_strength, axes="window, frame")
+    n_bands = len(ONSET_BAND_EDGES_HZ) + 1
+    if band_onset_strength.ndim != 3 or band_onset_strength.shape[1] != n_bands or not len(onset_rate):
+        raise ParameterError(
+            f"band_onset_strength must be (window, {n_bands}, frame), shape={band_onset_strength.shape}"
+        )
     rate = np.asarray(onset_rate, dtype=np.float64)
-    if rate.shape != strength.shape[:1] or not (np.isfinite(rate) & (rate >= 0)).all():
+    if rate.shape != band_onset_strength.shape[:1] or not (np.isfinite(rate) & (rate >= 0)).all():
         raise ParameterError(f"onset_rate must be one a window, finite and >= 0, got {onset_rate}")
-    bands = _checked_bands(band_onset_strength, strength.shape)
     prior = -0.5 * (np.log2(TEMPO_GRID_BPM / prior_bpm) / prior_octaves) ** 2
     prior = prior - 0.5 * _onsets_deviation(rate, onsets_per_beat, onsets_octaves) ** 2
     batches = []
-    for start in range(0, len(strength), _BATCH_WINDOWS):
+    for start in range(0, len(rate), _BATCH_WINDOWS):
         batch = slice(start, start + _BATCH_WINDOWS)
-        leaning = prior[batch] + _metrical_level(bands[batch], weights) if bands is not None else prior[batch]
-        batches.append(_estimate_batch(strength[batch], leaning, weights))
+        bands = checked_onset_strength(
+            band_onset_strength[batch], axes="window, band, frame", name="band_onset_strength"
+        )
+        leaning = prior[batch] + _metrical_level(bands, weights)
+        batches.append(_estimate_batch(bands.sum(axis=1), leaning, weights))
     return TempoEstimate(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
 
@@ -245,25 +248,17 @@ def _onsets_deviation(rate: FloatArray, per_beat: float, octaves: float) -> Floa
     return np.clip(deviation, -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
 
 
-def _checked_bands(bands: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
-    expected = (shape[0], len(ONSET_BAND_EDGES_HZ) + 1, shape[1])
-    if bands is not None and bands.shape != expected:
-        raise ParameterError(f"band_onset_strength must have shape {expected}, shape={bands.shape}")
-    return bands
-
-
 def _n_lags(beats: Sequence[int]) -> int:
     """From 0 to so many beats of the slowest tempo, and one to interpolate with."""
     return int(beat_period_frames(TEMPO_MIN_BPM) * max(beats)) + 2
 
 
-def _metrical_level(bands: npt.NDArray[Any], weights: _Weights) -> FloatArray:
+def _metrical_level(bands: FloatArray, weights: _Weights) -> FloatArray:
     """How well the bands fit each tempo as the tempo of the beat, rather than half or double, in nats."""
     at = partial(correlation_at_beats, n_frames=bands.shape[-1], tempo_bpm=TEMPO_GRID_BPM)
     correlations = [
         autocorrelation(
-            strength=standardised(strength=checked_onset_strength(bands[:, band], axes="window, frame")),
-            n_lags=_n_lags(beats),
+            strength=standardised(strength=np.ascontiguousarray(bands[:, band])), n_lags=_n_lags(beats)
         )
         for band, beats in enumerate((_BEAT_AND_BAR, _BEAT, _BEAT))
     ]

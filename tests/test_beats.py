@@ -53,7 +53,8 @@ def strength_of(samples):
 def estimate_of(strength, **changes):
     windows = cut_windows(frames=strength, n_windows=count_windows(strength.size))
     rate = window_onset_rate(onset_strength=strength, n_windows=len(windows))
-    return rhythm.estimate_tempo(onset_strength=windows, onset_rate=rate, **{**SETTINGS, **changes})
+    bands = np.stack([np.zeros_like(windows), windows, np.zeros_like(windows)], axis=1)
+    return rhythm.estimate_tempo(band_onset_strength=bands, onset_rate=rate, **{**SETTINGS, **changes})
 
 
 def curve_of(strength):
@@ -145,7 +146,7 @@ def test_no_path_is_likelier_than_the_curve(spread):
 @pytest.mark.parametrize("n_windows", [1, 2, 50])
 def test_without_any_evidence_the_curve_stays_on_the_prior(n_windows):
     estimate = rhythm.estimate_tempo(
-        onset_strength=np.zeros((n_windows, 496)), onset_rate=np.zeros(n_windows), **SETTINGS
+        band_onset_strength=np.zeros((n_windows, 3, 496)), onset_rate=np.zeros(n_windows), **SETTINGS
     )
     np.testing.assert_allclose(tempo_curve(score=estimate.score), SETTINGS["prior_bpm"])
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -112,24 +113,59 @@ def test_a_recording_that_is_let_go_of_does_not_spoil_the_next(make_file, decode
     np.testing.assert_array_equal(np.concatenate([first, *later]), whole)
 
 
-def test_a_death_half_way_leaves_no_gap(child, make_file, decoder):
+@pytest.mark.parametrize("interruption", ["decode", "stream", "close"])
+def test_a_recording_that_was_let_go_of_does_not_go_on(make_file, decoder, interruption):
     path = make_file("flac")
     stream = decoder.stream(path)
+    next(stream)
+    if interruption == "close":
+        decoder.close()
+    else:
+        next(iter(decoder.stream(path))) if interruption == "stream" else decoder.decode(path)
+    with pytest.raises(AmperSparkError, match=f"{path.name} was let go of half-way") as caught:
+        list(stream)
+    assert not isinstance(caught.value, BadRecordError)
+    assert decoder.decode(path).duration_s == 3
+
+
+@pytest.fixture
+def long_file(tmp_path):
+    """Half a minute: far more than waits in the pipe while nobody reads."""
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 30 * 44_100), 44_100)
+    return path
+
+
+def test_a_death_half_way_leaves_no_gap(child, long_file, decoder):
+    stream = decoder.stream(long_file)
     first = next(stream)
     child.kill()
-    np.testing.assert_array_equal(np.concatenate([first, *stream]), audio.decode(path).samples)
-    assert decoding_processes().isdisjoint({child})
+    wait_until_gone(child)
+    np.testing.assert_array_equal(np.concatenate([first, *stream]), audio.decode(long_file).samples)
 
 
-def test_only_waiting_counts(tmp_path):
-    path = tmp_path / "long.wav"
-    soundfile.write(path, np.full(120 * 22_050, 0.5), 22_050, subtype="PCM_U8")
-    with Decoder(config.Decoder(timeout_s=0.5)) as impatient:
+def test_the_time_between_blocks_does_not_count(long_file, monkeypatch):
+    clock = SimpleNamespace(now_s=0.0)
+    with Decoder(config.Decoder(timeout_s=60)) as decoder:
+        decoder.decode(long_file)
+        monkeypatch.setattr(
+            "amper_spark.decoding_process.time", SimpleNamespace(monotonic=lambda: clock.now_s)
+        )
         n_samples = 0
-        for block in impatient.stream(path):
+        for block in decoder.stream(long_file):
             n_samples += block.size
-            sum(range(2_000_000))  # a tenth of a second, of which the process needs none
-    assert n_samples == 120 * 22_050
+            clock.now_s += 1000.0
+    assert n_samples == 30 * 22_050
+
+
+def test_all_waiting_for_a_recording_counts(decoder_faults, long_file):
+    path = long_file.rename(long_file.with_name("trickle.wav"))
+    with (
+        Decoder(config.Decoder(timeout_s=2)) as impatient,
+        pytest.raises(BadRecordError, match="not decoded within 2 s") as caught,
+    ):
+        impatient.decode(path)
+    assert caught.value.reason == Reason.TIMED_OUT
 
 
 @pytest.fixture(scope="module")

@@ -89,3 +89,8 @@ def test_the_nearest_octave_is_within_half_an_octave(tempo_bpm, reference_bpm):
     found = nearest_octave(tempo_bpm=tempo_bpm, reference_bpm=reference_bpm)
     assert abs(np.log2(found / reference_bpm)) <= 0.5 + 1e-9
     assert np.log2(found / tempo_bpm) == pytest.approx(round(np.log2(found / tempo_bpm)))
+
+
+@pytest.mark.parametrize("clarity", np.linspace(0.1, 1.0, 10))
+def test_of_equals_the_slowest_tempo_is_taken(clarity):
+    assert tempo_of([100.0, 150.0], [50.0, 75.0], [clarity, clarity]) == 100.0

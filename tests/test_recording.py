@@ -9,7 +9,7 @@ from amper_spark.chroma import bass_frames, chroma_frames, scale_frames
 from amper_spark.errors import BadRecordError, ParameterError, Reason
 from amper_spark.features.extraction import describe_frames
 from amper_spark.features.percussive import percussive_energy
-from amper_spark.features.statistics import add_blocks, window_sums
+from amper_spark.features.statistics import mean_of_blocks, window_means
 from amper_spark.grid import SAMPLE_RATE, window_count
 from amper_spark.onsets import band_onset_strength, onset_strength
 from amper_spark.recording import describe_recording
@@ -61,8 +61,8 @@ def test_passages_give_the_bits_of_the_whole(song, n_samples):
     for name, values in expected.items():
         np.testing.assert_array_equal(getattr(recording, name), values, err_msg=name)
     np.testing.assert_array_equal(
-        add_blocks(sums=recording.logmel, n_windows=n_windows),
-        window_sums(values=frames.logmel, n_windows=n_windows),
+        mean_of_blocks(sums=recording.logmel, n_windows=n_windows),
+        window_means(values=frames.logmel, n_windows=n_windows),
     )
 
 

@@ -7,12 +7,15 @@ whole recording, single window and stream give the same bits.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.grid import STRIDE_FRAMES, WINDOW_FRAMES, check_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _WHOLE_BLOCKS, _HEAD_FRAMES = divmod(WINDOW_FRAMES, STRIDE_FRAMES)
 
@@ -26,10 +29,13 @@ class BlockSums(NamedTuple):
         Of the first 96 frames of each block.
     wholes : np.ndarray [shape=(..., block)], float64
         Of all frames of each block.
+    n_frames : int > 0
+        How many frames there are.
     """
 
     heads: npt.NDArray[np.float64]
     wholes: npt.NDArray[np.float64]
+    n_frames: int
 
 
 def block_sums(*, values: npt.NDArray[np.floating]) -> BlockSums:
@@ -47,8 +53,8 @@ def block_sums(*, values: npt.NDArray[np.floating]) -> BlockSums:
     Examples
     --------
     >>> sums = block_sums(values=np.ones(198))
-    >>> sums.heads, sums.wholes
-    (array([96., 96.]), array([100.,  98.]))
+    >>> sums.heads, sums.wholes, sums.n_frames
+    (array([96., 96.]), array([100.,  98.]), 198)
     """
     n_frames = values.shape[-1]
     blocks = -(-n_frames // STRIDE_FRAMES)
@@ -56,11 +62,20 @@ def block_sums(*, values: npt.NDArray[np.floating]) -> BlockSums:
     padded[..., :n_frames] = values
     framed = padded.reshape(*values.shape[:-1], blocks, STRIDE_FRAMES)
     heads = framed[..., :_HEAD_FRAMES].sum(axis=-1)
-    return BlockSums(heads, heads + framed[..., _HEAD_FRAMES:].sum(axis=-1))
+    return BlockSums(heads, heads + framed[..., _HEAD_FRAMES:].sum(axis=-1), n_frames)
 
 
-def add_blocks(*, sums: BlockSums, n_windows: int) -> npt.NDArray[np.float64]:
-    """Sum over each window, given the sums over blocks.
+def joined(parts: Sequence[BlockSums]) -> BlockSums:
+    """Put the block sums of consecutive parts together; all but the last are of whole blocks."""
+    return BlockSums(
+        heads=np.concatenate([part.heads for part in parts], axis=-1),
+        wholes=np.concatenate([part.wholes for part in parts], axis=-1),
+        n_frames=sum(part.n_frames for part in parts),
+    )
+
+
+def mean_of_blocks(*, sums: BlockSums, n_windows: int) -> npt.NDArray[np.float64]:
+    """Mean over the frames of each window, given the sums over blocks.
 
     Parameters
     ----------
@@ -73,18 +88,17 @@ def add_blocks(*, sums: BlockSums, n_windows: int) -> npt.NDArray[np.float64]:
     -------
     np.ndarray [shape=(..., window)], float64
 
+    Raises
+    ------
+    ParameterError
+        If there are no frames for so many windows.
+
     Examples
     --------
-    >>> add_blocks(sums=block_sums(values=np.ones(596)), n_windows=2)
-    array([496., 496.])
+    >>> mean_of_blocks(sums=block_sums(values=np.arange(100.0)), n_windows=1)
+    array([49.5])
     """
-    missing = max(0, n_windows + _WHOLE_BLOCKS - sums.wholes.shape[-1])  # of a recording below 10 s
-    padding = [(0, 0)] * (sums.wholes.ndim - 1) + [(0, missing)]
-    heads, wholes = (np.pad(part, padding) for part in sums)
-    total = wholes[..., :n_windows].copy()
-    for offset in range(1, _WHOLE_BLOCKS):
-        total += wholes[..., offset : offset + n_windows]
-    return total + heads[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + n_windows]
+    return _add_blocks(sums, n_windows) / min(sums.n_frames, WINDOW_FRAMES)
 
 
 def window_sums(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:
@@ -105,8 +119,7 @@ def window_sums(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDAr
     >>> window_sums(values=np.ones(596), n_windows=2)
     array([496., 496.])
     """
-    check_windows(n_windows=n_windows, n_frames=values.shape[-1])
-    return add_blocks(sums=block_sums(values=values), n_windows=n_windows)
+    return _add_blocks(block_sums(values=values), n_windows)
 
 
 def window_means(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDArray[np.float64]:
@@ -127,7 +140,7 @@ def window_means(*, values: npt.NDArray[np.floating], n_windows: int) -> npt.NDA
     >>> window_means(values=np.arange(100.0), n_windows=1)
     array([49.5])
     """
-    return window_sums(values=values, n_windows=n_windows) / min(values.shape[-1], WINDOW_FRAMES)
+    return mean_of_blocks(sums=block_sums(values=values), n_windows=n_windows)
 
 
 def window_standard_deviations(
@@ -156,3 +169,14 @@ def window_standard_deviations(
         - window_means(values=exact, n_windows=n_windows) ** 2
     )
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _add_blocks(sums: BlockSums, n_windows: int) -> npt.NDArray[np.float64]:
+    check_windows(n_windows=n_windows, n_frames=sums.n_frames)
+    missing = max(0, n_windows + _WHOLE_BLOCKS - sums.wholes.shape[-1])  # of a recording below 10 s
+    padding = [(0, 0)] * (sums.wholes.ndim - 1) + [(0, missing)]
+    heads, wholes = np.pad(sums.heads, padding), np.pad(sums.wholes, padding)
+    total = wholes[..., :n_windows].copy()
+    for offset in range(1, _WHOLE_BLOCKS):
+        total += wholes[..., offset : offset + n_windows]
+    return total + heads[..., _WHOLE_BLOCKS : _WHOLE_BLOCKS + n_windows]

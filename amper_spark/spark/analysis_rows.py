@@ -13,7 +13,7 @@ import numpy as np
 
 from amper_spark.analysis import PROVIDER, TrackAnalysis, analyse_blocks
 from amper_spark.config import Isolation
-from amper_spark.errors import BadRecordError, ParameterError, Reason
+from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError, Reason
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.spark.isolation import analysis_limit_s, run_isolated
 from amper_spark.spark.schemas import DONE, QUARANTINED
@@ -110,7 +110,7 @@ def _analysed_alone(path: Path, decoder: Decoder, settings: Analysis, isolation:
     _warm_up(settings)
     # Decoded twice: how long the analysis may take depends on how long the recording is.
     duration_s = sum(block.size for block in decoder.stream(path)) / SAMPLE_RATE
-    timeout_s = analysis_limit_s(isolation, duration_s)
+    timeout_s = analysis_limit_s(isolation, duration_s) + decoder.timeout_s
     try:
         return run_isolated(
             _decoded_and_analysed, path, decoder, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb
@@ -118,6 +118,8 @@ def _analysed_alone(path: Path, decoder: Decoder, settings: Analysis, isolation:
     except (BadRecordError, OSError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, AmperSparkError) and not isinstance(error, ParameterError):
+            raise  # such as a decoder that cannot be started: no recording's fault
         # Twice the same recording, twice an error that nobody foresaw: it must not stop all the others.
         log.exception("the analysis failed")
         raise BadRecordError(Reason.ANALYSIS_CRASHED, f"{type(error).__name__}: {error}") from error

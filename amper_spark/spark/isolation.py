@@ -29,7 +29,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _GRACE_S = 5.0
-_SLOWEST_ANALYSIS = 0.1  # s a second of audio: ten times what an idle machine needs
+_SLOWEST_ANALYSIS = 0.1  # s a second of audio: fifty times what an idle machine needs
 
 
 def run_isolated(
@@ -110,7 +110,9 @@ def analysis_limit_s(settings: config.Isolation, duration_s: float) -> float:
 
 
 def record_limit_s(settings: config.Config) -> float:
-    """Give the longest that one recording may keep a worker: decoded twice, then analysed.
+    """Give the longest that one recording may keep a worker: decoded three times, and analysed.
+
+    A decoder that dies is asked twice, and then again where the recording is analysed by itself.
 
     A Python worker that gives no output for longer is killed.
 
@@ -124,7 +126,7 @@ def record_limit_s(settings: config.Config) -> float:
         In s.
     """
     longest_s = settings.analysis.limits.max_duration_s
-    return 2 * settings.decoder.timeout_s + analysis_limit_s(settings.isolation, longest_s)
+    return 3 * settings.decoder.timeout_s + analysis_limit_s(settings.isolation, longest_s)
 
 
 def _child(
