@@ -32,8 +32,8 @@ longer forms, such as ABACA     6.7 - 76    0.79 - 1.00  0.75 - 0.96
 four recordings of rock         58 - 98     0.94 - 1.00  0.56 - 0.79
 ==============================  ==========  ===========  ===============
 
-Ten recordings each of the first eight. Of what has no sections, two of the clicks were given some; all with
-silence got theirs, but for two with noise.
+Ten recordings each of the first eight kinds. Of the sixty without sections, two of clicks were given some; of
+the twenty with silence first, eighteen were given theirs, all but two with noise.
 
 References
 ----------

@@ -1,8 +1,8 @@
 """Cut a stream of samples into passages: long enough to work on at once, short enough for any memory.
 
-A passage is 32 s: 1,600 frames, 80 constant-Q frames, 16 strides of the windows. Each begins where the one
-before has begun 32 s earlier, and goes on for as long as its last frames reach. What belongs to a frame has
-the same bits in a passage as in the whole recording.
+A passage begins every 32 s, and goes on for as long as the frames reach that begin in it: 1,600 frames, 80
+constant-Q frames, 16 strides of the windows. What belongs to a frame has the same bits in a passage as in the
+whole recording.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def passages(*, blocks: Iterable[npt.NDArray[np.float32]]) -> Iterator[Passage]:
     Yields
     ------
     Passage
-        The last one is shorter, and no other. Nothing, if there are no samples.
+        All are equally long but the last, which may be shorter, and which has all frames that are left.
+        Nothing, if there are no samples.
 
     Raises
     ------

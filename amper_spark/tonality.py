@@ -96,7 +96,7 @@ def match_keys(*, scale: npt.NDArray[np.float64], bass: npt.NDArray[np.float64])
     Returns
     -------
     Tonic
-        Of shape (...). Where both are flat the tonic is 0 with strength 0.
+        Of shape (...). Where both are flat the tonic is 0, minor, with strength 0.
 
     References
     ----------

@@ -15,7 +15,7 @@ from amper_spark.spark.schemas import ANALYSES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-TABLES, SPARK, PLAIN = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+TABLES, SPARK, PLAIN, STREAMED = re.findall(r"```python\n(.*?)```", README, flags=re.S)
 
 
 @pytest.fixture
@@ -55,9 +55,14 @@ def test_the_spark_snippet(capfd):
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_plain_snippet():
-    exec(PLAIN, names := {})  # noqa: S102 - the README's own code
+@pytest.mark.parametrize("code", [PLAIN, STREAMED])
+def test_the_plain_snippets(code):
+    exec(code, names := {})  # noqa: S102 - the README's own code
     assert names["analysis"].windows["tempo"].shape == (1,)
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert re.findall(r"\b[A-Z]{3,}_[A-Z_]+\b", README) == ["PYSPARK_PYTHON"]
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
