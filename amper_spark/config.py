@@ -87,7 +87,7 @@ class Stage(_Section):
     """How a stage cuts its work, see `amper_spark.spark.stage`."""
 
     batch_records: Annotated[int, Field(ge=1)] = 2_000
-    batch_mb: Positive = 8_192.0
+    batch_mb: Positive = 512.0
     tasks_per_core: Annotated[int, Field(ge=1)] = 4
     task_records: Annotated[int, Field(ge=1)] = 100
     max_bad_share: Share = 0.05

@@ -122,7 +122,10 @@ class JobRun:
         if outcome.quarantined:
             lake = shlex.quote(self.lake_uri)
             self.say(f"why: amper-spark export quarantine --to quarantine.csv --lake {lake}")
-        return outcome.exit_status(self.config.stage.max_bad_share)
+        most = self.config.stage.max_bad_share
+        if status := outcome.exit_status(most):
+            self.say(f"more than stage.max_bad_share, {most:.0%}, were bad: exit status {status}")
+        return status
 
 
 class DocumentedCommand(click.Command):

@@ -23,9 +23,10 @@ from amper_spark.job import DONE, JobRun, job
 def catalog(run: JobRun, *, root: Path, manifest: Path | None) -> int:
     r"""List every audio file below ROOT in the table `tracks`.
 
-    Keeps every file with an audio suffix, however broken: the analysis says what is wrong with it. Run it
-    again whenever files may have been added, changed or removed: only what is new or changed is analysed
-    later. Two folders of the same name need two names of corpora.
+    Keeps every file with an audio suffix, however broken: the analysis says what is wrong with it, M4A
+    and other formats that it does not decode among them (it does MP3, FLAC, Ogg Vorbis, Opus, WAV and
+    AIFF). Run it again whenever files may have been added, changed or removed: only what is new or
+    changed is analysed later. Two folders of the same name need two names of corpora.
 
     \b
     Examples:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row, SparkSession
 
     from amper_spark.spark.lake import Lake
-    from amper_spark.spark.planning import Batch, Bin
+    from amper_spark.spark.planning import Batch
 
     Transform = Callable[[DataFrame], DataFrame]
     Watch = Callable[[int, float], None]
@@ -258,7 +258,11 @@ def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None
 
 
 def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
-    """Guess records and weight done, from the tasks that have finished: the lightest bins finish first."""
+    """Guess records and weight done, from the tasks that have finished.
+
+    Tasks begin in the order of the bins, the heaviest first; of those that have begun, the lightest finish
+    first.
+    """
     try:
         tracker = context.statusTracker()
         jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id)]
@@ -267,5 +271,8 @@ def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
         info = tracker.getStageInfo(stages[-1]) if len(stages) > 1 else None
     except (Py4JError, OSError):  # Spark has gone, which the job itself will say
         info = None
-    finished: Sequence[Bin] = () if info is None else batch.bins[::-1][: info.numCompletedTasks]
+    if info is None:
+        return 0, 0.0
+    begun = batch.bins[: info.numCompletedTasks + info.numActiveTasks]
+    finished = begun[len(begun) - info.numCompletedTasks :]
     return sum(part.records for part in finished), sum(part.weight for part in finished)

@@ -45,11 +45,14 @@ def test_the_duckdb_query_finds_the_tonic_that_is_shown(capfd):
 
 
 @pytest.mark.usefixtures("folder", "spark")
-def test_the_spark_snippet(capfd):
-    Path("broken.mp3").write_bytes(bytes(100))
+def test_the_spark_snippet(write_music, capfd):
+    music = Path("data/reference-tracks")
+    music.mkdir(parents=True)
+    write_music(music / "song.ogg", duration_s=11)
+    (music / "broken.ogg").write_bytes(bytes(100))
     exec(SPARK, names := {})  # noqa: S102 - the README's own code
     outcomes = {Path(row.path).name: row.analysis.outcome for row in names["analyses"].collect()}
-    assert outcomes == {"song.mp3": "done", "broken.mp3": "quarantined"}
+    assert outcomes == {"song.ogg": "done", "broken.ogg": "quarantined"}
     assert names["windows"].count() == 1
     assert "quarantined" in capfd.readouterr().out
 
