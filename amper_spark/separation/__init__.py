@@ -1,0 +1,1 @@
+"""Split a recording into vocals and accompaniment, as Spleeter does, without TensorFlow."""
