@@ -1,4 +1,4 @@
-"""What decoding costs: libsndfile alone, and with all that makes a signal of it."""
+"""What decoding costs: libsndfile alone, with all that makes a signal of it, and in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from amper_spark.audio import BLOCK_FRAMES, decode, decode_blocks
+from amper_spark.analysis import analyse_blocks
+from amper_spark.audio import BLOCK_FRAMES, decode_blocks
 from amper_spark.audio_file import open_audio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from amper_spark.decoder import Decoder
     from benchmarks.cost import Step
 
 ALONE, MIXING, WHOLE = "libsndfile alone", "mix and resample", "decode, mix, resample"
+STREAMED = "decoding in its own process, and analysis"
 ORIGINAL = "Ogg Vorbis"
 
 
@@ -81,8 +84,26 @@ def decoding_steps(files: Mapping[str, Path]) -> dict[str, Step]:
     for name, file in files.items():
         steps[f"{name}: {ALONE}"] = partial(read_through, file)
         steps[f"{name}: {MIXING}"] = _mixing(file)
-        steps[f"{name}: {WHOLE}"] = partial(decode, file)
+        steps[f"{name}: {WHOLE}"] = partial(decode_through, file)
     return steps
+
+
+def decode_through(file: Path) -> None:
+    """Decode a file, mix and resample it in this process, and drop the samples."""
+    with open_audio(file) as sound:
+        for _ in decode_blocks(sound):
+            pass
+
+
+def receive_through(decoder: Decoder, file: Path) -> None:
+    """Have a file decoded in the decoder's process, take the samples, and drop them."""
+    for _ in decoder.stream(file):
+        pass
+
+
+def analyse_streamed(decoder: Decoder, file: Path) -> None:
+    """Analyse a file while the decoder's process decodes it, as the stage does."""
+    analyse_blocks(decoder.stream(file))
 
 
 class Replay:

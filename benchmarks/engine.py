@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.analysis import analyse
-from amper_spark.beats import beat_times, tempo_curve
-from amper_spark.chroma import chroma_entropy, window_chroma
+from amper_spark.analysis import (
+    Units,
+    analyse,
+    beat_units,
+    describe_windows,
+    recording_beats,
+    window_tempi,
+)
+from amper_spark.chroma import bass_frames, chroma_frames, scale_frames
 from amper_spark.config import Analysis
 from amper_spark.features.contrast import spectral_contrast
 from amper_spark.features.extraction import MEL_COEFFICIENTS, Frames, describe_frames
@@ -22,32 +28,18 @@ from amper_spark.features.spectral import (
     spectral_flatness,
     spectral_rolloff,
 )
-from amper_spark.features.statistics import (
-    add_blocks,
-    block_sums,
-    window_means,
-    window_standard_deviations,
-    window_sums,
-)
-from amper_spark.features.temporal import dynamic_range, root_mean_square, zero_crossing_rate
-from amper_spark.grid import FRAME_RATE, cut_windows, frame_times_s, window_count
+from amper_spark.features.statistics import block_sums
+from amper_spark.features.temporal import root_mean_square, zero_crossing_rate
+from amper_spark.grid import FRAME_RATE, window_count
 from amper_spark.onsets import band_onset_strength, window_onset_rate
 from amper_spark.passages import Passage, passages
 from amper_spark.recording import Description, describe_recording
-from amper_spark.rhythm import TempoEstimate, estimate_tempo
-from amper_spark.spectra import (
-    MEL_BANDS,
-    constant_q_frame_times_s,
-    constant_q_power,
-    decibels,
-    power_blocks,
-)
+from amper_spark.spectra import MEL_BANDS, constant_q_power, decibels, power_blocks
 from amper_spark.structure import Segmentation, segment
-from amper_spark.synchronization import synchronize, unit_edges
-from amper_spark.tonality import window_tonic
 
 if TYPE_CHECKING:
     from amper_spark.audio import Signal
+    from amper_spark.rhythm import TempoEstimate
     from benchmarks.cost import Step
 
 STFT, ALL = "bare STFT power", "analysis, all of it"
@@ -56,6 +48,7 @@ PARTS = (
     "onset strength and rate",
     "percussive energy",
     "constant-Q power",
+    "pitch classes",
     "tempo of the windows",
     "beats",
     "synchronization with the beats",
@@ -73,16 +66,14 @@ Floats = npt.NDArray[np.float64]
 class _Prepared(NamedTuple):
     """What the steps of one recording begin with."""
 
-    samples: npt.NDArray[np.float32]
     passages: list[Passage]
     frames: list[Frames]
+    constant_q_power: list[npt.NDArray[np.float32]]
     recording: Description
-    n_windows: int
     onset_rate: Floats
     tempo: TempoEstimate
-    edges_s: Floats
-    harmony: Floats
-    timbre: Floats
+    beats_s: Floats
+    units: Units
 
 
 def analysis_steps(signal: Signal) -> dict[str, Step]:
@@ -93,9 +84,10 @@ def analysis_steps(signal: Signal) -> dict[str, Step]:
         lambda: _onsets(ready),
         lambda: [percussive_energy(mel_power=frames.mel_power) for frames in ready.frames],
         lambda: [constant_q_power(samples=passage.samples) for passage in ready.passages],
-        lambda: _tempo(ready.recording, ready.n_windows, ready.onset_rate),
-        lambda: _edges_s(ready.recording, ready.tempo),
-        lambda: _synchronized(ready.recording, ready.edges_s),
+        lambda: _pitch_classes(ready),
+        lambda: window_tempi(ready.recording, ready.onset_rate, Analysis().tempo),
+        lambda: recording_beats(ready.recording, ready.tempo),
+        lambda: beat_units(ready.recording, ready.beats_s),
         lambda: _form(ready),
         lambda: _window_statistics(ready),
     )
@@ -149,87 +141,53 @@ def _prepare(signal: Signal) -> _Prepared:
     # A passage is only valid until the next one.
     cut = [passage._replace(samples=passage.samples.copy()) for passage in passages(blocks=[signal.samples])]
     recording = describe_recording(blocks=[signal.samples])
-    n_windows = window_count(recording.n_samples)
-    onset_rate = window_onset_rate(onset_strength=recording.onset_strength, n_windows=n_windows)
-    tempo = _tempo(recording, n_windows, onset_rate)
-    edges_s = _edges_s(recording, tempo)
-    harmony, timbre = _synchronized(recording, edges_s)
+    onset_rate = _onset_rate(recording)
+    tempo = window_tempi(recording, onset_rate, Analysis().tempo)
+    beats_s = recording_beats(recording, tempo)
     return _Prepared(
-        samples=signal.samples,
         passages=cut,
         frames=[describe_frames(samples=passage.framed) for passage in cut],
+        constant_q_power=[_own_constant_q_power(passage) for passage in cut],
         recording=recording,
-        n_windows=n_windows,
         onset_rate=onset_rate,
         tempo=tempo,
-        edges_s=edges_s,
-        harmony=harmony,
-        timbre=timbre,
+        beats_s=beats_s,
+        units=beat_units(recording, beats_s),
+    )
+
+
+def _own_constant_q_power(passage: Passage) -> npt.NDArray[np.float32]:
+    return constant_q_power(samples=passage.samples)[:, : passage.n_constant_q_frames]
+
+
+def _onset_rate(recording: Description) -> Floats:
+    return window_onset_rate(
+        onset_strength=recording.onset_strength, n_windows=window_count(recording.n_samples)
     )
 
 
 def _onsets(ready: _Prepared) -> None:
     for frames in ready.frames:
         band_onset_strength(mel_db=decibels(frames.mel_power))
-    window_onset_rate(onset_strength=ready.recording.onset_strength, n_windows=ready.n_windows)
+    _onset_rate(ready.recording)
 
 
-def _tempo(recording: Description, n_windows: int, onset_rate: Floats) -> TempoEstimate:
-    return estimate_tempo(
-        onset_strength=cut_windows(frames=recording.onset_strength, n_windows=n_windows),
-        band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=n_windows),
-        onset_rate=onset_rate,
-        **Analysis().tempo.model_dump(),
-    )
-
-
-def _edges_s(recording: Description, tempo: TempoEstimate) -> Floats:
-    beats_s = beat_times(onset_strength=recording.onset_strength, tempo_bpm=tempo_curve(score=tempo.score))
-    return unit_edges(beats_s=beats_s, duration_s=recording.duration_s)
-
-
-def _synchronized(recording: Description, edges_s: Floats) -> tuple[Floats, Floats]:
-    harmony = synchronize(
-        frames=decibels(recording.constant_q_power),
-        frame_times_s=constant_q_frame_times_s(recording.constant_q_power.shape[-1]),
-        edges_s=edges_s,
-    )
-    timbre = synchronize(
-        frames=recording.mfcc, frame_times_s=frame_times_s(recording.mfcc.shape[-1]), edges_s=edges_s
-    )
-    return harmony, timbre
+def _pitch_classes(ready: _Prepared) -> None:
+    for power in ready.constant_q_power:
+        chroma_frames(constant_q_power=power)
+        scale_frames(constant_q_power=power)
+        bass_frames(constant_q_power=power)
 
 
 def _form(ready: _Prepared) -> Segmentation:
     return segment(
-        harmony=ready.harmony,
-        timbre=ready.timbre,
-        edges_s=ready.edges_s,
+        **ready.units._asdict(),
         duration_s=ready.recording.duration_s,
         **Analysis().structure.model_dump(),
     )
 
 
 def _window_statistics(ready: _Prepared) -> None:
-    recording, n_windows = ready.recording, ready.n_windows
     for frames in ready.frames:
         block_sums(values=frames.logmel)
-    add_blocks(sums=recording.logmel, n_windows=n_windows)
-    window_means(values=recording.mfcc[1:4], n_windows=n_windows)
-    for values in (
-        recording.rms,
-        recording.zero_crossing_rate,
-        recording.spectral_centroid,
-        recording.spectral_bandwidth,
-        recording.spectral_contrast,
-        recording.spectral_flatness,
-        recording.spectral_rolloff,
-        recording.onset_strength,
-    ):
-        window_means(values=values, n_windows=n_windows)
-    window_standard_deviations(values=recording.spectral_centroid, n_windows=n_windows)
-    for energy in (recording.percussive_energy, recording.energy):
-        window_sums(values=energy, n_windows=n_windows)
-    dynamic_range(rms=cut_windows(frames=recording.rms, n_windows=n_windows))
-    chroma_entropy(chroma=window_chroma(chroma=recording.chroma, n_windows=n_windows))
-    window_tonic(scale=recording.scale, bass=recording.bass, n_windows=n_windows)
+    describe_windows(ready.recording, ready.onset_rate, ready.tempo)

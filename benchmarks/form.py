@@ -14,15 +14,13 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
-from amper_spark.analysis import TrackAnalysis, analyse
+from amper_spark.analysis import TrackAnalysis, analyse, beat_units
 from amper_spark.config import Structure
-from amper_spark.features.extraction import describe_frames
-from amper_spark.grid import SAMPLE_RATE, frame_times_s
-from amper_spark.spectra import constant_q_frame_times_s, constant_q_power, decibels
+from amper_spark.grid import SAMPLE_RATE
+from amper_spark.recording import describe_recording
 from amper_spark.structure import Segmentation, candidates
-from amper_spark.synchronization import synchronize, unit_edges
 from benchmarks.published_form import LEAST_MEAN_SEGMENT_S, choose_by_entropy, published_forms
-from benchmarks.results import figures_table, mean_figure
+from benchmarks.results import figures_table, mean_figure, report_console
 from tests.synthesis.pieces import TEST_SEEDS, TUNING_SEEDS, Piece, form_piece
 
 if TYPE_CHECKING:
@@ -70,18 +68,10 @@ def agreement(piece: Piece, boundaries_s: npt.NDArray[np.floating], section: npt
 
 def our_candidates(signal: Signal, analysis: TrackAnalysis) -> list[Segmentation]:
     """Segment a recording into each number of sections, as the analysis does before it chooses."""
-    edges_s = unit_edges(beats_s=analysis.beats_s, duration_s=signal.duration_s)
-    constant_q = decibels(constant_q_power(samples=signal.samples))
-    mfcc = describe_frames(samples=signal.samples).mfcc
+    recording = describe_recording(blocks=[signal.samples])
     return candidates(
-        harmony=synchronize(
-            frames=constant_q,
-            frame_times_s=constant_q_frame_times_s(constant_q.shape[-1]),
-            edges_s=edges_s,
-        ),
-        timbre=synchronize(frames=mfcc, frame_times_s=frame_times_s(mfcc.shape[-1]), edges_s=edges_s),
-        edges_s=edges_s,
-        duration_s=signal.duration_s,
+        **beat_units(recording, analysis.beats_s)._asdict(),
+        duration_s=recording.duration_s,
         **Structure().model_dump(),
     )
 
@@ -127,7 +117,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N pieces")
     arguments = parser.parse_args()
     seeds = SEEDS[arguments.seeds][: arguments.limit]
-    console = Console(highlight=False)
+    console = report_console()
     scores = [measure(form_piece(seed)) for seed in track(seeds, "measuring", console=Console(stderr=True))]
     rows = {
         name: {

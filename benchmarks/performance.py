@@ -1,7 +1,8 @@
 """What decoding, analysis and the Spark stage cost, beside librosa and, if installed, Essentia.
 
 ``make bench``, or ``python -m benchmarks.performance``. Nothing but CPU time is compared, on one thread. Exit
-status 1 where a target is missed.
+status 1 where a target is missed. The documents name the commit that was measured: they are not written where
+files differ from it, unless ``--allow-dirty`` is given.
 """
 
 from __future__ import annotations
@@ -11,22 +12,24 @@ import shlex
 import sys
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import soundfile
-from rich.console import Console
 
 from amper_spark.audio import Signal, decode
+from amper_spark.decoder import Decoder
 from amper_spark.grid import SAMPLE_RATE
-from benchmarks.cost import Cost, Costs, Workload, measure
-from benchmarks.decoding import decoding_steps, encode
+from benchmarks.cost import Cost, Costs, Workload, cpu_with_children_s, measure
+from benchmarks.decoding import STREAMED, analyse_streamed, decoding_steps, encode
 from benchmarks.engine import analysis_steps, frame_steps
 from benchmarks.librosa_cost import sampled_audio_s, sampled_windows, track_steps, window_steps
 from benchmarks.peers import essentia_costs, has_essentia
 from benchmarks.performance_document import document
 from benchmarks.performance_tables import tables
-from benchmarks.record import ROOT, Record, new_record, write_record
+from benchmarks.record import ROOT, Record, changed_files, commit_name, new_record, write_record
+from benchmarks.results import report_console
 from benchmarks.stage import REFERENCE_TRACKS, SHORT_FILES, WHOLE_FILES, measure_stage
 from benchmarks.targets import (
     ANALYSIS,
@@ -51,7 +54,6 @@ if TYPE_CHECKING:
 RUNS = ROOT / "benchmarks" / "runs"
 DOCUMENT = ROOT / "docs" / "performance.md"
 WARM_UP_S = 60
-LOG_WIDTH = 120
 ESSENTIA_STEPS = {
     "extractor": EXTRACTOR,
     "degara": "RhythmExtractor2013 (degara), each window",
@@ -63,6 +65,7 @@ ESSENTIA_STEPS = {
 def main() -> None:
     """Measure, print the tables, keep the figures, and judge them."""
     options = _options()
+    commit = commit_name()  # of what runs, whatever becomes of the files meanwhile
     files = sorted(options.tracks.glob("*.ogg"))
     stage = (
         {}
@@ -78,6 +81,7 @@ def main() -> None:
             costs[ESSENTIA], versions["Essentia"] = measure_essentia(chosen, options.repeats)
     record = new_record(
         command=options.command or shlex.join(["python", "-m", "benchmarks.performance", *sys.argv[1:]]),
+        commit=commit,
         repeats=options.repeats,
         costs=costs,
         stage=stage,
@@ -91,16 +95,20 @@ def measure_ours(files: Sequence[Path], repeats: int) -> dict[str, Costs]:
     """Measure decoding in every format, the analysis, and the functions of its frames."""
     signals = {file: decode(file) for file in files}
     excerpt = _excerpt(signals[files[0]])
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, Decoder() as decoder:
+        streamed = {file: {STREAMED: partial(analyse_streamed, decoder, file)} for file in files}
         decoding = {file: decoding_steps(encoded) for file, encoded in encode(files, Path(scratch)).items()}
         costs = measure(
             [
-                Workload(file.stem, signal.duration_s, decoding[file] | analysis_steps(signal))
+                Workload(
+                    file.stem, signal.duration_s, decoding[file] | analysis_steps(signal) | streamed[file]
+                )
                 for file, signal in signals.items()
             ],
             repeats=repeats,
-            warm_up=decoding[files[0]] | analysis_steps(excerpt),
+            warm_up=decoding[files[0]] | analysis_steps(excerpt) | streamed[files[0]],
             label="decoding and analysis",
+            spent_s=cpu_with_children_s,
         )
     return {
         DECODING: {step: costs.pop(step) for step in decoding[files[0]]},
@@ -183,7 +191,7 @@ def _keep(record: Record, options: argparse.Namespace) -> None:
 def _judge(record: Record) -> int:
     """Print all tables; say by the exit status whether the targets are met."""
     judged = targets(record)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = report_console()
     for table in reversed(tables(record, judged).values()):
         console.print(table.for_terminal())
     console.print(result_line(judged), soft_wrap=True)
@@ -203,8 +211,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--skip-peers", action="store_true")
     parser.add_argument("--json", type=Path, help="where to keep the figures (default: benchmarks/runs/)")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and .json")
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="write them even where files differ from the commit"
+    )
     parser.add_argument("--command", help="what docs/performance.md says it was made by")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.write_docs and not options.allow_dirty and (changed := changed_files()):
+        raise SystemExit(
+            f"docs/performance.md would name a commit from which {len(changed)} files differ, "
+            f"{changed[0]} for one: commit them, or give --allow-dirty"
+        )
+    return options
 
 
 if __name__ == "__main__":

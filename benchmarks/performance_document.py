@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.engine import CALLS
 from benchmarks.librosa_cost import SAMPLED_WINDOWS
 from benchmarks.performance_tables import tables
-from benchmarks.targets import ANALYSIS, LIBROSA_TRACK
+from benchmarks.stage import LOOK_EVERY_S, PASSES
+from benchmarks.targets import ANALYSIS, ESSENTIA, FRAMES, LIBROSA_TRACK, LIBROSA_WINDOWS
 
 if TYPE_CHECKING:
     from benchmarks.record import Record
@@ -35,30 +36,46 @@ def _wrapped(text: str) -> str:
 def _head(record: Record) -> str:
     machine = record.machine
     versions = ", ".join(f"{name} {number}" for name, number in record.versions.items())
+    n_tracks, minutes = len(record.tracks(ANALYSIS)), record.audio_s(ANALYSIS) / 60
     return f"""
     Written by `{record.command}`; every round is in [performance.json](performance.json). CPU time by
-    `time.process_time`, one thread, median of {record.repeats} rounds in which all steps take turns.
-    {len(record.tracks(ANALYSIS))} reference recordings, {record.audio_s(ANALYSIS) / 60:.1f} minutes of
-    44.1 kHz stereo. {machine["processor"]}, {machine["cores"]} cores, {machine["system"]};
+    `time.process_time`, one thread, median of {record.repeats} rounds. Steps take turns within a group only;
+    the groups were measured one after the other ({"; ".join(_groups(record))}), so a ratio between two groups
+    also holds what has changed on the machine in between. {n_tracks} reference recordings, {minutes:.1f}
+    minutes of 44.1 kHz stereo. {machine["processor"]}, {machine["cores"]} cores, {machine["system"]};
     {record.date[:10]}, commit {record.commit}; {versions}.
     """
 
 
+def _groups(record: Record) -> list[str]:
+    """Name what has been measured, in the order of `benchmarks.performance`."""
+    others = (LIBROSA_WINDOWS, LIBROSA_TRACK, ESSENTIA)
+    stage = ["the stage"] if record.stage else []
+    return [*stage, "decoding and analysis", FRAMES, *(group for group in others if group in record.costs)]
+
+
 _TARGETS = """
     The analysis is set against libsndfile alone, without mixing and resampling, and against one pass of the
-    short-time Fourier transform with its power. Decoding and analysis together are set against
-    MusicExtractor, which decodes too.
+    short-time Fourier transform with its power. Decoding in its own process and analysis, run together, are
+    set against MusicExtractor, which decodes too. What decoding costs more in processes of its own is their
+    CPU time, start included, and that of taking samples from them, less that of decoding the same files in
+    one process.
     """
 
 _DECODING = """
     libsndfile reads blocks of 65,536 frames into one buffer; then channels are mixed, and soxr resamples to
     22,050 Hz. MP3 (160 kbit/s), FLAC (16 bit) and Opus (about 120 kbit/s) were made of the Ogg Vorbis
-    originals. ms/s are ms of CPU per s of audio.
+    originals. ms/s are ms of CPU per s of audio. All of it runs in one process; what it gives together with
+    the analysis is a sum.
     """
 
 _ANALYSIS = """
     Each step on inputs prepared beforehand, in passages of 32 s as in the analysis. The bare STFT is a
-    yardstick, and part of the step of the frames. The sum leaves out the joining of passages.
+    yardstick, and part of the step of the frames. The sum leaves out the cutting of samples into passages,
+    the joining of what is known of them, and the few frames that onset strength and percussive energy look
+    back on from passage to passage. The last row is one run, of the Ogg Vorbis files: the analysis takes
+    blocks while a process that has started before decodes them, as in the stage. It adds up the CPU time of
+    both processes; that of the other is known to a hundredth of a second a run.
     """
 
 _FRAMES = f"""
@@ -66,10 +83,13 @@ _FRAMES = f"""
     the cache, as it does in the analysis.
     """
 
-_STAGE = """
+_STAGE = f"""
     `amper-spark analyze` on Spark's local mode: CPU time of all its processes, start included. Short files
-    are cut from the reference recordings; files stand under several names. Decoding alone is what the same
-    files take in one process, without the stage.
+    are cut from the reference recordings; files stand under several names. Processes are looked at every
+    {LOOK_EVERY_S:g} s, and what they do between the last look and their end is missing. Two rows are measured
+    without the stage, afterwards, warm, as the median of {PASSES} passes: decoding alone is what the same
+    files take in one process, and taking samples is what a process spends that has them decoded by another;
+    in the stage it is part of the Python workers.
     """
 
 

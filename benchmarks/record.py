@@ -16,6 +16,9 @@ from benchmarks.cost import Cost, Costs, over_steps, over_tracks
 from benchmarks.stage import StageCost  # noqa: TC001 - pydantic reads the annotations of Record
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("docs/performance.md", "docs/performance.json")
+"""What a run writes is no change that it could have measured."""
+
 PACKAGES = ("amper_spark", "librosa", "numba", "numpy", "pyspark", "scipy", "soundfile", "soxr")
 
 
@@ -29,7 +32,7 @@ class Record:
         Of the end of the run, UTC.
     command : str
     commit : str
-        As ``git describe`` names it.
+        See `commit_name`.
     repeats : int
     machine : dict of str to str
     versions : dict of str to str
@@ -78,6 +81,7 @@ _JSON: TypeAdapter[Record] = TypeAdapter(Record)
 def new_record(
     *,
     command: str,
+    commit: str,
     repeats: int,
     costs: dict[str, Costs],
     stage: dict[str, StageCost],
@@ -87,7 +91,7 @@ def new_record(
     return Record(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
-        commit=commit(),
+        commit=commit,
         repeats=repeats,
         machine=machine(),
         versions={"Python": platform.python_version()}
@@ -118,19 +122,25 @@ def machine() -> dict[str, str]:
     }
 
 
-def commit() -> str:
-    """Name the commit that is checked out, and whether files differ from it."""
+def commit_name(root: Path = ROOT) -> str:
+    """Name the commit that is checked out, with ``-dirty`` where files differ from it."""
+    name = _git(root, "describe", "--always", "--exclude", "*")
+    return f"{name}{'-dirty' if changed_files(root) else ''}" if name else "unknown"
+
+
+def changed_files(root: Path = ROOT) -> list[str]:
+    """Name the files under version control that differ from the commit, but for `DOCUMENTS`."""
+    others = (f":(exclude){document}" for document in DOCUMENTS)
+    return _git(root, "diff", "--name-only", "HEAD", "--", ".", *others).splitlines()
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Return what git says; nothing where there is no git, or no repository."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude", "*"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        said = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()
+        return ""
+    return said.stdout.strip()
 
 
 def _processor() -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+LOG_WIDTH = 120
 _RESAMPLES = 2_000
 
 
@@ -66,13 +69,27 @@ def mean_figure(judged: Sequence[npt.NDArray[np.floating | np.bool_]]) -> Figure
     )
 
 
-def figures_table(title: str, rows: dict[str, dict[str, Figure]]) -> Table:
-    """Lay out figures: a row an estimator, a column a measure."""
+def report_console() -> Console:
+    """Print as wide as the terminal, or, where there is none, wide enough for the tables."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+def figures_table(title: str, rows: dict[str, dict[str, Figure]], *, counted: Collection[str] = ()) -> Table:
+    """Lay out figures: a row an estimator, a column a measure; `counted` columns also say of how many."""
     columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
-    table = Table("", *columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("", min_width=max(len(word) for name in rows for word in name.split()))
+    for column in columns:
+        table.add_column(column)
     for name, figures in rows.items():
-        table.add_row(name, *(str(figures[column]) if column in figures else "" for column in columns))
+        table.add_row(name, *(_cell(figures.get(column), says_n=column in counted) for column in columns))
     return table
+
+
+def _cell(figure: Figure | None, *, says_n: bool) -> str:
+    if figure is None:
+        return ""
+    return f"{figure}\nn = {figure.items}" if says_n else str(figure)
 
 
 def figures_markdown(title: str, rows: dict[str, dict[str, Figure]]) -> str:

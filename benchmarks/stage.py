@@ -22,10 +22,11 @@ import psutil
 import pyarrow.compute
 import soundfile
 from deltalake import DeltaTable
-from rich.console import Console
 
-from amper_spark.audio import decode
-from benchmarks.cost import cpu_s
+from amper_spark.decoder import Decoder
+from benchmarks.cost import Workload, measure
+from benchmarks.decoding import decode_through, receive_through
+from benchmarks.results import report_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,9 @@ SHORT, WHOLE = "files of 10 s", "whole recordings"
 SHORT_FILES, WHOLE_FILES = 2_000, 100
 DURATION_S = 10
 DECODING, WORKERS = "decoding processes", "Python workers"
+HERE, RECEIVING = "decoding in this process", "taking samples from a decoding process"
+PASSES = 5
+LOOK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class StageCost:
         CPU time by kind of process, in s.
     decoding_s : float
         CPU time that decoding the same files takes in one process, without the stage.
+    receiving_s : float
+        CPU time that a process takes to receive the samples of the same files from a decoding process;
+        0 in runs that did not measure it.
     """
 
     files: int
@@ -58,6 +65,7 @@ class StageCost:
     wall_s: float
     cpu_s: dict[str, float]
     decoding_s: float
+    receiving_s: float = 0.0
 
     @property
     def total_s(self) -> float:
@@ -76,8 +84,9 @@ class StageCost:
 
     @property
     def decoder_overhead(self) -> float:
-        """Share of what decoding costs more in processes of its own."""
-        return (self.cpu_s.get(DECODING, 0.0) - self.decoding_s) / self.total_s
+        """Share of what decoding costs more in processes of its own, their start and the pipes included."""
+        apart_s = self.cpu_s.get(DECODING, 0.0) + self.receiving_s
+        return (apart_s - self.decoding_s) / self.total_s
 
 
 def measure_stage(tracks: Sequence[Path], *, short_files: int, whole_files: int) -> dict[str, StageCost]:
@@ -141,14 +150,40 @@ def run_stage(files: Sequence[Path], n_files: int, folder: Path) -> StageCost:
     wall_s = time.monotonic() - start_s
     if job.returncode:
         raise SystemExit(f"the stage ended with status {job.returncode}")
-    decoding_s = [cpu_s(partial(decode, file)) for file in files[:n_files]]
+    decoding = decoding_cpu_s(files[:n_files])
+    decoding_s, receiving_s = (
+        sum(decoding[step][number % len(files)] for number in range(n_files)) for step in (HERE, RECEIVING)
+    )
     return StageCost(
         files=len(named),
         audio_s=analysed_s(lake, n_files),
         wall_s=wall_s,
         cpu_s=spent,
-        decoding_s=sum(decoding_s[number % len(files)] for number in range(n_files)),
+        decoding_s=decoding_s,
+        receiving_s=receiving_s,
     )
+
+
+def decoding_cpu_s(files: Sequence[Path]) -> dict[str, list[float]]:
+    """Measure what this process spends on files that it decodes, or has decoded by another process.
+
+    Returns
+    -------
+    dict of str to list of float
+        `HERE` and `RECEIVING`: median CPU time in s, file by file.
+    """
+    with Decoder() as decoder:
+        steps = {
+            file: {HERE: partial(decode_through, file), RECEIVING: partial(receive_through, decoder, file)}
+            for file in files
+        }
+        costs = measure(
+            [Workload(str(file), soundfile.info(file).duration, steps[file]) for file in files],
+            repeats=PASSES,
+            warm_up=steps[files[0]],
+            label="decoding without the stage",
+        )
+    return {step: [costs[step][str(file)].cpu_s for file in files] for step in (HERE, RECEIVING)}
 
 
 def analysed_s(lake: Path, n_files: int) -> float:
@@ -161,7 +196,11 @@ def analysed_s(lake: Path, n_files: int) -> float:
 
 
 def watch(job: subprocess.Popen[bytes]) -> dict[str, float]:
-    """Sum up the CPU time of a job's processes by kind, in s, until it ends."""
+    """Sum up the CPU time of a job's processes by kind, in s, until it ends.
+
+    What a process does between the last look at it and its end is missed. The kernel's account of ended
+    children cannot fill the gap: it lacks those that no parent waits for, such as the JVM.
+    """
     spent: dict[psutil.Process, tuple[str, float]] = {}
     driver = psutil.Process(job.pid)
     while job.poll() is None:
@@ -177,7 +216,7 @@ def watch(job: subprocess.Popen[bytes]) -> dict[str, float]:
                 spent[process] = (kind, times.user + times.system)
             except psutil.NoSuchProcess:
                 continue
-        time.sleep(0.25)
+        time.sleep(LOOK_EVERY_S)
     job.wait()
     totals: dict[str, float] = {}
     for kind, process_s in spent.values():
@@ -213,7 +252,7 @@ def main() -> None:
     options = parser.parse_args()
     tracks = sorted(REFERENCE_TRACKS.glob("*.ogg"))
     costs = measure_stage(tracks, short_files=options.files, whole_files=options.whole)
-    Console(highlight=False).print(stage_table(costs).for_terminal())
+    report_console().print(stage_table(costs).for_terminal())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from amper_spark.grid import STRIDE_LENGTH, WINDOW_LENGTH, window_count
 from amper_spark.spectra import constant_q_power
 from amper_spark.tonality import window_tonic
 from benchmarks.peers import essentia, has_essentia, librosa_tonic
-from benchmarks.results import Figure, figures_table, mean_figure
+from benchmarks.results import Figure, figures_table, mean_figure, report_console
 from tests.synthesis.pieces import TEST_SEEDS, TUNING_SEEDS, key_piece
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def main() -> None:
     rows = measure(seeds)
     ours = rows[OURS]["exact"]
     best = max(figures["exact"].value for name, figures in rows.items() if name != OURS)
-    console = Console(highlight=False)
+    console = report_console()
     windows = f"{ours.items} windows that do not overlap"
     title = f"tonic, synthetic: {len(seeds)} pieces, seeds {seeds[0]}-{seeds[-1]}, {windows}"
     console.print(figures_table(title, rows))
