@@ -66,15 +66,25 @@ class TrackAnalysis:
     beats_s: npt.NDArray[np.float64]
 
 
-def analysis_version(settings: Analysis) -> str:
+def analysis_version(settings: Analysis, *, separated: str = "") -> str:
     """Name the configuration and the revision of the algorithms that a row was made with.
+
+    Parameters
+    ----------
+    settings : amper_spark.config.Analysis
+    separated : str
+        How vocals were removed, see `amper_spark.separation.accompaniment.separation_version`; empty where
+        they were not.
 
     Examples
     --------
     >>> len(analysis_version(Analysis()))
     12
+    >>> analysis_version(Analysis()) == analysis_version(Analysis(), separated="0123456789ab")
+    False
     """
-    return content_hash(settings, salt=f"analysis {ALGORITHM_REVISION} {PROVIDER}")
+    salt = f"analysis {ALGORITHM_REVISION} {PROVIDER}"
+    return content_hash(settings, salt=f"{salt} separated {separated}" if separated else salt)
 
 
 def analyse(signal: Signal, settings: Analysis | None = None) -> TrackAnalysis:

@@ -1,4 +1,4 @@
-"""Decode a recording of any supported format to mono at 22,050 Hz.
+"""Decode a recording of any supported format: to mono at 22,050 Hz, or to stereo at 44,100 Hz.
 
 MP3, FLAC, Ogg Vorbis, Opus, WAV (with RF64, W64), AIFF, CAF and whatever else libsndfile reads. A
 recording is read forward, block by block, so that memory stays bounded however long it is; the blocks
@@ -15,7 +15,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,28 @@ BLOCK_FRAMES = 65_536
 
 MAX_AMPLITUDE = 1e12
 """The power of a frame of larger samples would not fit 32-bit floats."""
+
+
+class Layout(NamedTuple):
+    """What a recording is decoded to.
+
+    Parameters
+    ----------
+    sample_rate : int > 0
+        In Hz.
+    channels : int
+        1: the mean of the channels of the file. 2: its two channels; a file of one has it on both sides, and
+        one of more than two the mean of all.
+    """
+
+    sample_rate: int
+    channels: int
+
+
+MONO = Layout(SAMPLE_RATE, 1)
+"""What is analysed."""
+STEREO = Layout(44_100, 2)
+"""What vocals are removed from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +152,7 @@ def decode_blocks(
     min_duration_s: float = 0.0,
     max_duration_s: float = math.inf,
     silence_dbfs: float = -math.inf,
+    layout: Layout = MONO,
     block_frames: int = BLOCK_FRAMES,
 ) -> Iterator[Samples]:
     """Decode a recording in bounded memory.
@@ -140,14 +163,15 @@ def decode_blocks(
         From `open_audio`, not yet read from.
     min_duration_s, max_duration_s, silence_dbfs : float
         See `decode`.
+    layout : Layout
     block_frames : int > 0
         Frames of the file that are read at a time; fewer at low sampling rates, since each of them
         becomes many samples. The samples do not depend on it.
 
     Yields
     ------
-    np.ndarray [shape=(sample,), dtype=float32]
-        Mono at 22,050 Hz; concatenated, the blocks are `Signal.samples`. Not all have the same length.
+    np.ndarray [shape=(sample,) or (sample, 2), dtype=float32]
+        Not all have the same length. Mono at 22,050 Hz, the blocks are `Signal.samples`, concatenated.
 
     Raises
     ------
@@ -159,25 +183,42 @@ def decode_blocks(
     """
     rate = file.samplerate
     peaks = _Peaks()
-    frames = max(1, min(block_frames, BLOCK_FRAMES * rate // SAMPLE_RATE))
+    frames = max(1, min(block_frames, BLOCK_FRAMES * rate // layout.sample_rate))
     n_samples = 0
-    for block in _resampled(_mixed(_source_blocks(file, frames), peaks, rate), rate):
+    for block in _resampled(_mixed(_source_blocks(file, frames), peaks, rate, layout), rate, layout):
         n_samples += len(block)
-        if n_samples > max_duration_s * SAMPLE_RATE:
+        if n_samples > max_duration_s * layout.sample_rate:
             raise BadRecordError(
                 Reason.TOO_LONG,
                 f"more than {max_duration_s:g} s decode; the header says {file.frames / rate:.1f} s",
             )
-        peaks.analysed = max(peaks.analysed, _peak(block))
+        peaks.analysed = max(peaks.analysed, _peak(block if block.ndim == 1 else _mean(block)))
         yield block
-    if not n_samples or n_samples < min_duration_s * SAMPLE_RATE:
+    if not n_samples or n_samples < min_duration_s * layout.sample_rate:
         raise BadRecordError(
             Reason.TOO_SHORT,
-            f"{n_samples / SAMPLE_RATE:.3f} s decode, at least {min_duration_s:g} s are needed; "
+            f"{n_samples / layout.sample_rate:.3f} s decode, at least {min_duration_s:g} s are needed; "
             f"the header says {file.frames / rate:.3f} s",
         )
     if peaks.analysed < 10 ** (silence_dbfs / 20):
-        raise BadRecordError(Reason.SILENT, _why_silent(peaks, silence_dbfs))
+        raise BadRecordError(Reason.SILENT, _why_silent(peaks, silence_dbfs, layout))
+
+
+def analysed_blocks(blocks: Iterable[Samples], *, sample_rate: int) -> Iterator[Samples]:
+    """Mix and resample what is there already as `decode_blocks` does with a file.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(sample, channel)], float32
+    sample_rate : int > 0
+        In Hz.
+
+    Yields
+    ------
+    np.ndarray [shape=(sample,), dtype=float32]
+        Mono at 22,050 Hz.
+    """
+    yield from _resampled((_mean(block) for block in blocks if len(block)), sample_rate, MONO)
 
 
 def _source_blocks(file: soundfile.SoundFile, frames: int) -> Iterator[Samples]:
@@ -203,28 +244,39 @@ def _source_blocks(file: soundfile.SoundFile, frames: int) -> Iterator[Samples]:
         raise refusal(failure) from failure
 
 
-def _mixed(blocks: Iterable[Samples], peaks: _Peaks, rate: int) -> Iterator[Samples]:
-    """Average the channels; added one after the other, which is fast on interleaved samples."""
+def _mixed(blocks: Iterable[Samples], peaks: _Peaks, rate: int, layout: Layout) -> Iterator[Samples]:
     n_frames = 0
     for block in blocks:
         peaks.channels = max(peaks.channels, _finite_peak(block, n_frames, rate))
-        mix = block[:, 0].copy()
-        for channel in range(1, block.shape[1]):
-            mix += block[:, channel]
-        mix /= block.shape[1]
-        peaks.mix = max(peaks.mix, _peak(mix))
+        mean = _mean(block)
+        peaks.mix = max(peaks.mix, _peak(mean))
         n_frames += len(block)
-        yield mix
+        if layout.channels == 1:
+            yield mean
+        else:
+            yield block.copy() if block.shape[1] == 2 else np.stack([mean, mean], axis=1)
 
 
-def _resampled(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-    if rate == SAMPLE_RATE:
+def _mean(block: Samples) -> Samples:
+    """Average the channels; added one after the other, which is fast on interleaved samples."""
+    mean = block[:, 0].copy()
+    for channel in range(1, block.shape[1]):
+        mean += block[:, channel]
+    mean /= block.shape[1]
+    return mean
+
+
+def _resampled(blocks: Iterable[Samples], rate: int, layout: Layout) -> Iterator[Samples]:
+    if rate == layout.sample_rate:
         yield from blocks
         return
-    stream = soxr.ResampleStream(rate, SAMPLE_RATE, num_channels=1, dtype="float32", quality="HQ")
+    stream = soxr.ResampleStream(
+        rate, layout.sample_rate, num_channels=layout.channels, dtype="float32", quality="HQ"
+    )
     for block in blocks:
         yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
+    nothing = np.empty(0 if layout.channels == 1 else (0, layout.channels), dtype=np.float32)
+    yield stream.resample_chunk(nothing, last=True)
 
 
 def _peak(block: Samples) -> float:
@@ -244,11 +296,11 @@ def _finite_peak(block: Samples, first_frame: int, rate: int) -> float:
     )
 
 
-def _why_silent(peaks: _Peaks, silence_dbfs: float) -> str:
+def _why_silent(peaks: _Peaks, silence_dbfs: float, layout: Layout) -> str:
     limit = 10 ** (silence_dbfs / 20)
     sentence = f"the peak is {_dbfs(peaks.analysed)}, below {silence_dbfs:g} dBFS"
     if peaks.mix >= limit:
-        return f"{sentence}: the sound of {_dbfs(peaks.mix)} lies above {SAMPLE_RATE // 2} Hz"
+        return f"{sentence}: the sound of {_dbfs(peaks.mix)} lies above {layout.sample_rate // 2} Hz"
     if peaks.channels >= limit:
         return f"{sentence}: the channels, peak {_dbfs(peaks.channels)}, cancel each other out"
     return sentence

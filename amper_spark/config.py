@@ -69,6 +69,22 @@ class Analysis(_Section):
     structure: Structure = Structure()
 
 
+class Separation(_Section):
+    """How vocals are removed where they are, see `amper_spark.separation`."""
+
+    engine: Literal["spleeter", "official"] = "spleeter"
+    mask_extension: Literal["zeros", "average"] = "zeros"
+    provider: Literal["cpu", "openvino-bf16", "cuda"] = "cpu"
+    weights: str | None = None
+    official_python: str | None = None
+
+    @model_validator(mode="after")
+    def _official(self) -> Separation:
+        if self.engine == "official" and self.official_python is None:
+            raise ValueError("engine: official needs official_python, an interpreter that has spleeter 2.4.2")
+        return self
+
+
 class Decoder(_Section):
     """Limits of the decoding process, see `amper_spark.decoder`."""
 
@@ -104,6 +120,7 @@ class Config(_Section):
     """The whole configuration."""
 
     analysis: Analysis = Analysis()
+    separation: Separation = Separation()
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()
     stage: Stage = Stage()

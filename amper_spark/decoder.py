@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from amper_spark import config
-from amper_spark.audio import Samples, Signal
+from amper_spark.audio import MONO, Layout, Samples, Signal
 from amper_spark.decoding_process import DecodingProcess, DiedError, EndedError, SilentError
 from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 
@@ -101,7 +101,7 @@ class Decoder:
             samples += block.data
         return Signal(np.frombuffer(samples, dtype=np.float32))
 
-    def stream(self, path: str | bytes | os.PathLike[str]) -> Iterator[Samples]:
+    def stream(self, path: str | bytes | os.PathLike[str], *, layout: Layout = MONO) -> Iterator[Samples]:
         """Decode a recording while its samples are being used, in bounded memory.
 
         Parameters
@@ -109,10 +109,11 @@ class Decoder:
         path : str, bytes or path-like
             A file. On Linux an open descriptor ``fd`` of this process, such as a file in memory, has the
             path ``f"/proc/{os.getpid()}/fd/{fd}"``.
+        layout : amper_spark.audio.Layout
 
         Yields
         ------
-        np.ndarray [shape=(sample,), dtype=float32]
+        np.ndarray [shape=(sample,) or (sample, 2), dtype=float32]
             See `amper_spark.audio.decode_blocks`. One recording at a time: to ask for another one before
             the last block ends this one.
 
@@ -129,8 +130,8 @@ class Decoder:
         """
         n_given = 0
         try:
-            for block in self._blocks(path):
-                n_given += block.size
+            for block in self._blocks(path, layout):
+                n_given += len(block)
                 yield block
         except BadRecordError as error:
             if error.reason not in _OF_THE_PROCESS:
@@ -139,19 +140,20 @@ class Decoder:
             return
         # Perhaps the recordings before it have left the process in ruins: another one decides, and goes on
         # where this one has died. What it decodes on the way there is the same.
-        for block in self._blocks(path):
-            n_skipped = min(n_given, block.size)
+        for block in self._blocks(path, layout):
+            n_skipped = min(n_given, len(block))
             n_given -= n_skipped
-            if n_skipped < block.size:
+            if n_skipped < len(block):
                 yield block[n_skipped:]
 
-    def _blocks(self, path: str | bytes | os.PathLike[str]) -> Iterator[Samples]:
+    def _blocks(self, path: str | bytes | os.PathLike[str], layout: Layout) -> Iterator[Samples]:
         name = os.fsencode(Path(os.fsdecode(path)).absolute()).hex()
-        process = self._hand_over({"path": name, "limits": self._limits.model_dump()})
+        request = {"path": name, "limits": self._limits.model_dump(), "layout": layout}
+        process = self._hand_over(request)
         try:
             process.patience_s = self._settings.timeout_s
             while (answer := process.receive())["is"] == "samples":
-                yield process.receive_samples(answer["n_samples"])
+                yield process.receive_samples(answer["shape"])
         except SilentError:
             self._give_up(process)
             detail = f"not decoded within {self._settings.timeout_s:g} s"

@@ -6,9 +6,10 @@ Requests come on standard input and answers go to standard output, both as JSON,
 lives until its input ends or its parent does. It imports little, since it may have to start often.
 
 ======== ===========================================================================================
-request  ``path`` (hexadecimal, so that any bytes survive), ``limits`` (see `amper_spark.audio.decode`)
+request  ``path`` (hexadecimal, so that any bytes survive), ``limits`` (see `amper_spark.audio.decode`),
+         ``layout`` (rate and channels, see `amper_spark.audio.Layout`)
 answers  ``{"is": "started"}``: from here on, a death is the recording's fault; then any number of
-         ``samples`` with ``n_samples``, each followed by so many 32-bit floats; at last ``end``;
+         ``samples`` with ``shape``, each followed by so many 32-bit floats; at last ``end``;
          or ``bad`` with ``reason``, ``detail``; or ``os_error`` with ``errno``, ``message``
 ======== ===========================================================================================
 
@@ -24,7 +25,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from amper_spark.audio import decode_blocks
+from amper_spark.audio import Layout, decode_blocks
 from amper_spark.audio_file import open_audio
 from amper_spark.child_process import die_with_parent, limit_memory
 from amper_spark.errors import BadRecordError, Reason
@@ -60,7 +61,7 @@ def main(memory_mb: int, parent_pid: int) -> None:
 
 def _answer(request: Mapping[str, Any], answers: int) -> Answer:
     try:
-        return _decode(bytes.fromhex(request["path"]), request["limits"], answers)
+        return _decode(request, answers)
     except BadRecordError as error:
         return {"is": "bad", "reason": error.reason, "detail": error.detail}
     except MemoryError:
@@ -71,16 +72,18 @@ def _answer(request: Mapping[str, Any], answers: int) -> Answer:
         return {"is": "os_error", "errno": error.errno, "message": error.strerror or str(error)}
 
 
-def _decode(path: bytes, limits: Mapping[str, float], answers: int) -> Answer:
-    with open_audio(path) as file:
+def _decode(request: Mapping[str, Any], answers: int) -> Answer:
+    limits = request["limits"]
+    with open_audio(bytes.fromhex(request["path"])) as file:
         for block in decode_blocks(
             file,
             min_duration_s=limits["min_duration_s"],
             max_duration_s=limits["max_duration_s"],
             silence_dbfs=limits["silence_dbfs"],
+            layout=Layout(*request["layout"]),
         ):
             if block.size:
-                _say(answers, {"is": "samples", "n_samples": block.size})
+                _say(answers, {"is": "samples", "shape": block.shape})
                 _write(answers, block.data.cast("B"))
     return {"is": "end"}
 

@@ -106,9 +106,9 @@ class DecodingProcess:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def receive_samples(self, n_samples: int) -> Samples:
+    def receive_samples(self, shape: tuple[int, ...]) -> Samples:
         """Wait for the samples that an answer has announced."""
-        samples = np.empty(n_samples, dtype=np.float32)
+        samples = np.empty(shape, dtype=np.float32)
         content = samples.data.cast("B")
         filled = min(len(self._received), len(content))
         content[:filled] = self._received[:filled]

@@ -179,7 +179,7 @@ def job(
 
         common = (
             lake_option,
-            *_CONFIG_OPTIONS,
+            *config_options,
             click.option("--corpus", metavar="NAME", help=corpus),
             click.option("--dry-run", is_flag=True, help=dry_run),
             click.option("--force", is_flag=True, help=force),
@@ -203,7 +203,7 @@ lake_option = click.option(
     help="Folder of the tables.",
 )
 
-_CONFIG_OPTIONS = (
+config_options = (
     click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

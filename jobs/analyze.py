@@ -15,10 +15,12 @@ from amper_spark.job import JobRun, job
 @click.option(
     "--separate/--no-separate",
     default=None,
-    help="Remove the vocals first (default: where the manifest says so). This version cannot do it yet: "
-    "where a manifest says separate=true, give --no-separate.",
+    help="Remove the vocals first (default: where the manifest says so).",
 )
-def analyze(run: JobRun, *, separate: bool | None, retry: bool) -> int:
+@click.option(
+    "--keep-stems", is_flag=True, help="Keep what is left without vocals, below stems/ in the lake."
+)
+def analyze(run: JobRun, *, separate: bool | None, keep_stems: bool, retry: bool) -> int:
     r"""Analyse every catalogued recording that has no analysis yet.
 
     Each recording becomes one row of the table `analyses`: its windows of 10 s with features, tempo and
@@ -35,20 +37,23 @@ def analyze(run: JobRun, *, separate: bool | None, retry: bool) -> int:
       amper-spark analyze --lake lake --dry-run
       amper-spark analyze --lake lake --corpus home --set stage.max_bad_share=0.2
       amper-spark analyze --lake lake --retry --set decoder.timeout_s=900
+      amper-spark analyze --lake lake --separate --keep-stems
       spark-submit --master spark://host:7077 jobs/analyze.py --lake /shared/lake
     """
-    from amper_spark.spark.analyses import analysis_stage, analysis_units
+    from amper_spark.spark.analyses import analysis_stage, analysis_units, separation_model
 
     units, done_before = analysis_units(
         run.lake,
-        settings=run.config.analysis,
+        config=run.config,
         corpus=run.corpus,
         separate=separate,
         force=run.force,
         retry=retry,
         limit=run.limit,
     )
-    return run.run_stage(analysis_stage(run.config), units, skipped=done_before, retry=retry)
+    model = separation_model(run.config.separation, units) if not run.dry_run else None
+    stage = analysis_stage(run.config, lake=run.lake, model=model, keep_stems=keep_stems)
+    return run.run_stage(stage, units, skipped=done_before, retry=retry)
 
 
 if __name__ == "__main__":

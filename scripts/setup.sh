@@ -85,8 +85,14 @@ no_java() {
          "  or set JAVA_HOME to one that is there, then run make setup again."
 }
 
+fetch_network() {  # a machine without it can do all but remove vocals
+    say "Getting the network that removes vocals"
+    "$venv/bin/amper-spark" separation fetch || say "Vocals cannot be removed until this works: amper-spark separation fetch"
+}
+
 python=$(find_python)
 can_have_java || no_java
 create_environment "$python"
 ensure_java
+fetch_network
 say "Ready: $venv"

@@ -13,7 +13,7 @@ import soxr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amper_spark.audio import Signal, decode, decode_blocks
+from amper_spark.audio import STEREO, Signal, decode, decode_blocks
 from amper_spark.audio_file import open_audio
 from amper_spark.config import Limits
 from amper_spark.errors import BadRecordError, Reason
@@ -105,6 +105,40 @@ def test_blocks_stay_small_at_any_rate(rate, tmp_path):
         lengths = [len(block) for block in decode_blocks(file)]
     assert max(lengths) <= 2**17
     assert sum(lengths) == pytest.approx(n_frames * SAMPLE_RATE / rate, abs=1)
+
+
+def in_stereo(path):
+    with open_audio(path) as file:
+        return np.concatenate(list(decode_blocks(file, layout=STEREO, **LIMITS)))
+
+
+def test_a_stereo_file_at_the_rate_of_the_layout_is_itself(tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (150_000, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "stereo.wav", samples, 44_100, subtype="FLOAT")
+    np.testing.assert_array_equal(in_stereo(tmp_path / "stereo.wav"), samples)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
+def test_any_file_in_stereo_has_the_mean_of_its_channels(channels, rate, tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (2 * rate, channels)).astype(np.float32)
+    soundfile.write(tmp_path / "any.wav", samples, rate, subtype="FLOAT")
+    stereo = in_stereo(tmp_path / "any.wav")
+    mean = samples.mean(axis=1)
+    if rate != 44_100:
+        mean = soxr.resample(mean, rate, 44_100, quality="HQ")
+    np.testing.assert_allclose(stereo.mean(axis=1), mean, atol=1e-5)
+    if channels != 2:
+        np.testing.assert_array_equal(stereo[:, 0], stereo[:, 1])
+
+
+def test_refusals_do_not_depend_on_the_layout(refused_kind, refused_reasons, make_file):
+    if refused_kind == "ultrasonic":  # at 44,100 Hz there is sound
+        assert np.abs(in_stereo(make_file(refused_kind))).max() > 0.1
+        return
+    with pytest.raises(BadRecordError) as caught:
+        in_stereo(make_file(refused_kind))
+    assert caught.value.reason == refused_reasons[refused_kind]
 
 
 def test_damaged_files_count_as_far_as_they_decode(damaged_kind, damaged_files):

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amper_spark import audio, config
+from amper_spark.audio_file import open_audio
 from amper_spark.decoder import Decoder
 from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 
@@ -100,6 +101,13 @@ def test_blocks_are_the_recording(make_file, decoder):
     blocks = list(decoder.stream(path))
     assert len(blocks) > 1
     np.testing.assert_array_equal(np.concatenate(blocks), audio.decode(path).samples)
+
+
+def test_blocks_may_be_stereo(good_kind, make_file, decoder):
+    path = make_file(good_kind)
+    with open_audio(path) as file:
+        here = np.concatenate(list(audio.decode_blocks(file, layout=audio.STEREO)))
+    np.testing.assert_array_equal(np.concatenate(list(decoder.stream(path, layout=audio.STEREO))), here)
 
 
 def test_a_recording_that_is_let_go_of_does_not_spoil_the_next(make_file, decoder):

@@ -8,25 +8,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.analysis import analysis_version
-from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.errors import AmperSparkError
+from amper_spark.separation.accompaniment import separation_version
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, TRACKS
 from amper_spark.spark.stage import Stage
+from amper_spark.spark.stems import StemStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame
 
-    from amper_spark.config import Analysis, Config
+    from amper_spark.config import Config, Separation
     from amper_spark.spark.lake import Lake
 
-UNIT_COLUMNS = ("track_id", "etag", "uri", "size_bytes")
+UNIT_COLUMNS = ("track_id", "etag", "uri", "size_bytes", "separate")
 
 
 def analysis_units(
     lake: Lake,
     *,
-    settings: Analysis,
+    config: Config,
     corpus: str | None = None,
     separate: bool | None = None,
     force: bool = False,
@@ -38,7 +42,7 @@ def analysis_units(
     Parameters
     ----------
     lake : amper_spark.spark.lake.Lake
-    settings : amper_spark.config.Analysis
+    config : amper_spark.config.Config
     corpus : str, optional
         None takes all.
     separate : bool, optional
@@ -53,7 +57,8 @@ def analysis_units(
     Returns
     -------
     units : pa.Table
-        Columns track_id, etag, uri, size_bytes, analysis_version.
+        Columns track_id, etag, uri, size_bytes, separate, analysis_version: tracks without their vocals have
+        another version.
     done_before : int
         How many recordings have their analysis already.
 
@@ -61,8 +66,6 @@ def analysis_units(
     ------
     AmperSparkError
         If there is nothing to select from.
-    ParameterError
-        If vocals would have to be removed.
     """
     tracks = lake.read(TRACKS.name)
     tracks = tracks.filter(pc.field("deleted_at").is_null())
@@ -73,21 +76,60 @@ def analysis_units(
         raise AmperSparkError(
             f"no recordings in {lake.uri}: run `amper-spark catalog MUSIC_FOLDER --lake {lake.uri}`"
         )
-    if separate or (separate is None and pc.any(tracks["separate"]).as_py()):
-        raise ParameterError("this version does not remove vocals: run analyze with --no-separate")
-    version = pa.array([analysis_version(settings)] * tracks.num_rows, pa.string())
+    if separate is not None:
+        column = tracks.schema.get_field_index("separate")
+        chosen = pa.array([separate] * tracks.num_rows, pa.bool_())
+        tracks = tracks.set_column(column, "separate", chosen)
+    version = pc.if_else(
+        tracks["separate"],
+        analysis_version(config.analysis, separated=separation_version(config.separation)),
+        analysis_version(config.analysis),
+    )
     units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version)
     pending = find_pending(lake, ANALYSES.name, units, force=force, retry=retry)
     largest_first = pending.units.sort_by([("size_bytes", "descending"), ("track_id", "ascending")])
     return largest_first.slice(0, limit), pending.done_before
 
 
-def analysis_stage(config: Config) -> Stage:
+def separation_model(settings: Separation, units: pa.Table) -> Path | None:
+    """Get the graph that removes vocals, if any unit needs it.
+
+    Parameters
+    ----------
+    settings : amper_spark.config.Separation
+    units : pa.Table
+        See `analysis_units`.
+
+    Returns
+    -------
+    Path or None
+
+    Raises
+    ------
+    AmperSparkError
+        If the weights cannot be had.
+    """
+    if settings.engine == "official" or not pc.any(units["separate"]).as_py():
+        return None
+    from amper_spark.separation.weights import fetch_weights
+
+    return fetch_weights(settings.weights)
+
+
+def analysis_stage(
+    config: Config, *, lake: Lake, model: Path | None = None, keep_stems: bool = False
+) -> Stage:
     """Describe the stage: units in, rows of ``analyses`` out.
 
     Parameters
     ----------
     config : amper_spark.config.Config
+    lake : amper_spark.spark.lake.Lake
+        Where accompaniments are kept.
+    model : Path, optional
+        The graph that removes vocals; the official engine needs none.
+    keep_stems : bool
+        Keep the accompaniments that are made.
 
     Returns
     -------
@@ -98,10 +140,18 @@ def analysis_stage(config: Config) -> Stage:
         from pyspark.sql import functions as F
 
         from amper_spark.spark.functions import RESULT_COLUMNS, make_analyze_udf
+        from amper_spark.spark.vocals import Vocals, hand_out
 
-        analyze = make_analyze_udf(config.analysis, config.decoder, config.isolation)
+        vocals = Vocals(
+            settings=config.separation,
+            limits=config.analysis.limits,
+            model=None if model is None else hand_out(units.sparkSession.sparkContext, model),
+            stems=StemStore(lake.uri, separation_version(config.separation), lake.storage_options),
+            keep=keep_stems,
+        )
+        analyze = make_analyze_udf(config.analysis, config.decoder, config.isolation, vocals)
         # A UDF's struct that is taken apart by name would run once a field.
-        described = units.withColumn("result", analyze(F.struct("uri", "etag")))
+        described = units.withColumn("result", analyze(F.struct("uri", "etag", "separate", "track_id")))
         return described.select(
             "track_id", "etag", "analysis_version", *(f"result.{c}" for c in RESULT_COLUMNS)
         )

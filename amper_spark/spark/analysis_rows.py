@@ -6,6 +6,7 @@ Nothing here needs Spark: tests and other engines can call it with a plain path.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ from amper_spark.spark.schemas import DONE, QUARANTINED
 from amper_spark.spark.sources import check_unchanged, local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from amper_spark.audio import Samples
     from amper_spark.config import Analysis
     from amper_spark.decoder import Decoder
+    from amper_spark.spark.vocals import Vocals
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +44,10 @@ def analysis_row(
     settings: Analysis,
     isolation: Isolation | None = None,
     attempt: int = 0,
+    vocals: Vocals | None = None,
+    stem: str | None = None,
 ) -> Row:
-    """Decode and analyse one recording.
+    """Decode and analyse one recording, if so asked without its vocals.
 
     Parameters
     ----------
@@ -58,6 +63,10 @@ def analysis_row(
     attempt : int
         0 for a task's first attempt. On later ones a recording may have killed the worker: each is then
         analysed in a process of its own, within these limits.
+    vocals : Vocals, optional
+        How they are removed; None leaves them in.
+    stem : str, optional
+        Name of its accompaniment among those that are kept.
 
     Returns
     -------
@@ -75,7 +84,7 @@ def analysis_row(
         "detail": None,
         "attempt": attempt,
         "duration_s": 0.0,
-        "provider": PROVIDER,
+        "provider": PROVIDER if vocals is None else vocals.provider,
         "windows": [],
         "segments": [],
         "beats": [],
@@ -83,10 +92,11 @@ def analysis_row(
     try:
         path = _readable_path(uri)
         check_unchanged(path, etag)
+        recording = _Recording(path, vocals, stem)
         if attempt:
-            analysis = _analysed_alone(path, decoder, settings, isolation or Isolation())
+            analysis = _analysed_alone(recording, decoder, settings, isolation or Isolation())
         else:
-            analysis = analyse_blocks(decoder.stream(path), settings)
+            analysis = analyse_blocks(recording.sound(decoder), settings)
     except BadRecordError as error:
         return row | {"outcome": QUARANTINED, "reason": str(error.reason), "detail": error.detail}
     except MemoryError as error:
@@ -106,14 +116,34 @@ def _readable_path(uri: str | None) -> Path:
         raise BadRecordError(Reason.UNREADABLE, str(error)) from error
 
 
-def _analysed_alone(path: Path, decoder: Decoder, settings: Analysis, isolation: Isolation) -> TrackAnalysis:
+@dataclass(frozen=True)
+class _Recording:
+    path: Path
+    vocals: Vocals | None
+    stem: str | None
+
+    def sound(self, decoder: Decoder) -> Iterator[Samples]:
+        if self.vocals is None:
+            return decoder.stream(self.path)
+        return self.vocals.removed(self.path, decoder=decoder, name=self.stem)
+
+
+def _analysed_alone(
+    recording: _Recording, decoder: Decoder, settings: Analysis, isolation: Isolation
+) -> TrackAnalysis:
     _warm_up(settings)
     # Decoded twice: how long the analysis may take depends on how long the recording is.
-    duration_s = sum(block.size for block in decoder.stream(path)) / SAMPLE_RATE
-    timeout_s = analysis_limit_s(isolation, duration_s) + decoder.timeout_s
+    duration_s = sum(block.size for block in decoder.stream(recording.path)) / SAMPLE_RATE
+    without_vocals = recording.vocals is not None
+    limit_s = analysis_limit_s(isolation, duration_s, without_vocals=without_vocals) + decoder.timeout_s
     try:
         return run_isolated(
-            _decoded_and_analysed, path, decoder, settings, timeout_s=timeout_s, memory_mb=isolation.memory_mb
+            _decoded_and_analysed,
+            recording,
+            decoder,
+            settings,
+            timeout_s=limit_s,
+            memory_mb=isolation.memory_mb,
         )
     except (BadRecordError, OSError, MemoryError):
         raise
@@ -125,9 +155,9 @@ def _analysed_alone(path: Path, decoder: Decoder, settings: Analysis, isolation:
         raise BadRecordError(Reason.ANALYSIS_CRASHED, f"{type(error).__name__}: {error}") from error
 
 
-def _decoded_and_analysed(path: Path, decoder: Decoder, settings: Analysis) -> TrackAnalysis:
+def _decoded_and_analysed(recording: _Recording, decoder: Decoder, settings: Analysis) -> TrackAnalysis:
     with decoder:  # after a fork it has a process of its own, which must not outlive this one
-        return analyse_blocks(decoder.stream(path), settings)
+        return analyse_blocks(recording.sound(decoder), settings)
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -26,6 +26,8 @@ from amper_spark.spark.schemas import ANALYSES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
+
+    from amper_spark.spark.vocals import Vocals
 
 RESULT_COLUMNS = (
     "outcome",
@@ -45,6 +47,7 @@ def make_analyze_udf(
     analysis: Analysis | None = None,
     decoder: DecoderSettings | None = None,
     isolation: Isolation | None = None,
+    vocals: Vocals | None = None,
 ) -> Callable[..., Column]:
     """Make an analysis UDF with a configuration of its own.
 
@@ -53,14 +56,17 @@ def make_analyze_udf(
     analysis : amper_spark.config.Analysis, optional
     decoder : amper_spark.config.Decoder, optional
     isolation : amper_spark.config.Isolation, optional
+    vocals : amper_spark.spark.vocals.Vocals, optional
+        How vocals are removed, where they are to be.
 
     Returns
     -------
     callable
         A pandas UDF: a path or ``file://`` URI in, or a struct with a field ``uri`` and, if a changed file
-        is to be refused, ``etag``; a struct with the fields `RESULT_COLUMNS` out. A bad recording, a null
-        path too, gives ``outcome = 'quarantined'`` with a reason, never an exception. Each Python worker
-        keeps one decoding process for all its recordings.
+        is to be refused, ``etag``, if vocals are to be removed from some, a boolean ``separate``, and if
+        their accompaniments are kept, ``track_id``; a struct with the fields `RESULT_COLUMNS` out. A bad
+        recording, a null path too, gives ``outcome = 'quarantined'`` with a reason, never an exception. Each
+        Python worker keeps one decoding process for all its recordings.
     """
     analysis = analysis or Config().analysis
     decoder = decoder or Config().decoder
@@ -71,9 +77,16 @@ def make_analyze_udf(
         process = _worker_decoder(analysis, decoder)
         for batch in batches:
             # One by one: a batch of Spark's own choosing may hold thousands.
-            for uri, etag in _recordings(batch):
+            for recording in _recordings(batch):
                 row = analysis_row(
-                    uri, etag=etag, decoder=process, settings=analysis, isolation=isolation, attempt=attempt
+                    recording.uri,
+                    etag=recording.etag,
+                    decoder=process,
+                    settings=analysis,
+                    isolation=isolation,
+                    attempt=attempt,
+                    vocals=vocals if recording.separate else None,
+                    stem=recording.stem,
                 )
                 yield pd.DataFrame([row], columns=list(RESULT_COLUMNS))
 
@@ -88,13 +101,25 @@ def make_analyze_udf(
 _INPUT = Union[pd.Series, pd.DataFrame]  # noqa: UP007 - PySpark does not know the newer form
 
 
-def _recordings(batch: pd.Series | pd.DataFrame) -> Iterator[tuple[str | None, str | None]]:
+class _Recording(NamedTuple):
+    uri: str | None
+    etag: str | None = None
+    separate: bool = False
+    track_id: str | None = None
+
+    @property
+    def stem(self) -> str | None:
+        """Name its accompaniment."""
+        return None if self.track_id is None or self.etag is None else f"{self.track_id}-{self.etag}"
+
+
+def _recordings(batch: pd.Series | pd.DataFrame) -> Iterator[_Recording]:
     if isinstance(batch, pd.Series):
-        return ((uri, None) for uri in batch)
+        return (_Recording(uri) for uri in batch)
     if "uri" not in batch.columns:
         raise ParameterError(f"a struct must have a field 'uri', got {', '.join(batch.columns)}")
-    etags = batch["etag"] if "etag" in batch.columns else [None] * len(batch)
-    return zip(batch["uri"], etags, strict=True)
+    known = [name for name in _Recording._fields if name in batch.columns]
+    return (_Recording(**dict(zip(known, row, strict=True))) for row in batch[known].itertuples(index=False))
 
 
 @cache

@@ -29,7 +29,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _GRACE_S = 5.0
-_SLOWEST_ANALYSIS = 0.1  # s a second of audio: fifty times what an idle machine needs
+# In s a second of audio: what an idle machine needs, many times over.
+_SLOWEST_ANALYSIS = 0.1
+_SLOWEST_SEPARATION = 0.3
 
 
 def run_isolated(
@@ -92,7 +94,7 @@ def run_isolated(
     return cast("T", result)
 
 
-def analysis_limit_s(settings: config.Isolation, duration_s: float) -> float:
+def analysis_limit_s(settings: config.Isolation, duration_s: float, *, without_vocals: bool) -> float:
     """Give how long a recording may be analysed in a process of its own.
 
     Parameters
@@ -100,17 +102,20 @@ def analysis_limit_s(settings: config.Isolation, duration_s: float) -> float:
     settings : amper_spark.config.Isolation
     duration_s : float
         Of the recording.
+    without_vocals : bool
+        Whether they have to be removed.
 
     Returns
     -------
     float
         In s.
     """
-    return settings.timeout_s + _SLOWEST_ANALYSIS * duration_s
+    slowest = _SLOWEST_ANALYSIS + (_SLOWEST_SEPARATION if without_vocals else 0.0)
+    return settings.timeout_s + slowest * duration_s
 
 
 def record_limit_s(settings: config.Config) -> float:
-    """Give the longest that one recording may keep a worker: decoded three times, and analysed.
+    """Give the longest that one recording may keep a worker: decoded thrice, analysed without its vocals.
 
     A decoder that dies is asked twice, and then again where the recording is analysed by itself.
 
@@ -126,7 +131,8 @@ def record_limit_s(settings: config.Config) -> float:
         In s.
     """
     longest_s = settings.analysis.limits.max_duration_s
-    return 3 * settings.decoder.timeout_s + analysis_limit_s(settings.isolation, longest_s)
+    analysis_s = analysis_limit_s(settings.isolation, longest_s, without_vocals=True)
+    return 3 * settings.decoder.timeout_s + analysis_s
 
 
 def _child(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
+import soundfile
 from deltalake import DeltaTable
+
+from amper_spark.separation.weights import cached_weights
 
 
 @pytest.fixture
@@ -261,10 +265,22 @@ def test_a_second_folder_of_the_same_name_is_refused(command, lake, corpus, writ
     assert "1 new, 1 deleted" in command("catalog", second, "--lake", lake.uri, "--force")
 
 
-def test_removing_vocals_is_refused_before_any_work(command, lake, corpus, write_music):
-    write_music(corpus / "one.wav")
-    command("catalog", corpus, "--lake", lake.uri)
-    assert "--no-separate" in command("analyze", "--lake", lake.uri, "--separate", status=2)
+@pytest.mark.skipif(cached_weights() is None, reason="run amper-spark separation fetch first")
+def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_music):
+    for name in ("song", "render"):
+        write_music(corpus / f"{name}.wav")
+    manifest = corpus.parent / "manifest.csv"
+    manifest.write_text("key,separate\nsong.wav,true\nrender.wav,false\n")
+    command("catalog", corpus, "--lake", lake.uri, "--manifest", manifest)
+    assert "2 done" in command("analyze", "--lake", lake.uri, "--keep-stems")
+    assert "nothing new" in command("analyze", "--lake", lake.uri)
+    (stem,) = (Path(lake.uri) / "stems").rglob("*.flac")
+    assert soundfile.info(stem).samplerate == 44_100
+    assert "1 done" in command("analyze", "--lake", lake.uri, "--separate")
+    rows = lake.read("analyses", ["analysis_version", "outcome"]).to_pylist()
+    assert len({row["analysis_version"] for row in rows}) == 2
+    assert [row["outcome"] for row in rows] == ["done"] * 3
+    assert "1 done" in command("analyze", "--lake", lake.uri, "--no-separate")
 
 
 def test_help_teaches(command):

@@ -1,0 +1,103 @@
+"""Separate a file into files: what ``amper-spark separate`` does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import soundfile
+
+from amper_spark.audio_file import open_audio
+from amper_spark.errors import ParameterError
+from amper_spark.separation.conversion import separate_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from amper_spark.audio import Samples
+    from amper_spark.separation.separator import MaskEstimator, MaskExtension
+
+_PCM = "PCM_24"
+SUBTYPES = {".wav": _PCM, ".flac": _PCM, ".aiff": _PCM, ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+"""Formats of the output, by suffix, and how samples are written in them."""
+
+_BLOCK_FRAMES = 65_536
+
+
+def separate_file(
+    source: Path,
+    to: Path,
+    *,
+    vocals: Path | None = None,
+    network: MaskEstimator,
+    mask_extension: MaskExtension,
+    on_progress: Callable[[float], object] | None = None,
+) -> None:
+    """Write the accompaniment of a recording, and if asked its vocals, at its own rate, channels and length.
+
+    Parameters
+    ----------
+    source : Path
+    to, vocals : Path
+        Their suffixes say the format, see `SUBTYPES`. Neither is there before it is whole.
+    network, mask_extension
+        See `amper_spark.separation.separator.separate_blocks`.
+    on_progress : callable, optional
+        Told which share of the recording is done, as its header has it, 0 to 1.
+
+    Raises
+    ------
+    ParameterError
+        An output of another format, or in the place of the recording.
+    BadRecordError
+        A recording that cannot be decoded.
+    OSError
+        No permission, no room.
+    """
+    outputs = [file for file in (to, vocals) if file is not None]
+    for file in outputs:
+        _check_output(file, source)
+    with open_audio(source) as audio, ExitStack() as written:
+        files = [written.enter_context(_written(file, audio)) for file in outputs]
+        parts = separate_recording(
+            blocks=_blocks(audio, on_progress or bool),
+            rate=audio.samplerate,
+            network=network,
+            mask_extension=mask_extension,
+            with_vocals=vocals is not None,
+        )
+        for stems in parts:
+            for file, samples in zip(files, stems, strict=False):
+                file.write(samples)
+
+
+def _check_output(file: Path, source: Path) -> None:
+    if file.suffix.lower() not in SUBTYPES:
+        raise ParameterError(f"{file}: the suffix must be one of {', '.join(SUBTYPES)}")
+    if file.resolve() == source.resolve():
+        raise ParameterError(f"{file} is the recording itself: choose another name")
+    if not file.parent.is_dir():
+        raise ParameterError(f"{file.parent} is not a folder")
+
+
+def _blocks(audio: soundfile.SoundFile, on_progress: Callable[[float], object]) -> Iterator[Samples]:
+    done = 0
+    while (block := audio.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)).size:
+        yield block
+        done += len(block)
+        on_progress(min(1.0, done / max(audio.frames, 1)))
+
+
+@contextmanager
+def _written(file: Path, like: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
+    passing = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
+    try:
+        with soundfile.SoundFile(
+            passing, "w", like.samplerate, like.channels, subtype=SUBTYPES[file.suffix.lower()]
+        ) as output:
+            yield output
+        passing.replace(file)
+    finally:
+        passing.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+"""The stems that a lake keeps: accompaniments as FLAC, so that vocals are removed but once."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pyarrow.fs
+import soundfile
+
+from amper_spark.audio import STEREO
+from amper_spark.spark.staging import open_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+_UNUSED_BITS = 8
+"""FLAC files take 24 bits of 32, the upper ones."""
+
+
+class StemStore:
+    """The accompaniments of a lake, ``<lake>/stems/<separation version>/<track>-<etag>.flac``.
+
+    They are stereo at 44,100 Hz, 24 bits. It holds no open files and can be sent to other processes.
+
+    Parameters
+    ----------
+    lake_uri : str
+        See `amper_spark.spark.staging.lake_uri`.
+    version : str
+        See `amper_spark.separation.accompaniment.separation_version`.
+    storage_options : mapping of str to str, optional
+        See `amper_spark.spark.lake.Lake`.
+    """
+
+    def __init__(self, lake_uri: str, version: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.folder_uri = f"{lake_uri}/stems/{version}"
+        self._storage_options = dict(storage_options or {})
+
+    def uri(self, name: str) -> str:
+        """Locate a stem, whether it is there or not."""
+        return f"{self.folder_uri}/{_file_name(name)}"
+
+    @contextmanager
+    def found(self, name: str) -> Iterator[Path | None]:
+        """Find a stem.
+
+        Parameters
+        ----------
+        name : str
+            Of the version of a track: its id and etag.
+
+        Yields
+        ------
+        Path or None
+            A local file, which is gone afterwards where the lake is not local; None where there is no stem.
+        """
+        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
+        path = f"{folder}/{_file_name(name)}"
+        if filesystem.get_file_info(path).type != pyarrow.fs.FileType.File:
+            yield None
+        elif isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            yield Path(path)
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".flac") as copy:
+                with filesystem.open_input_stream(path) as stored:
+                    shutil.copyfileobj(stored, copy)
+                copy.flush()
+                yield Path(copy.name)
+
+    def kept(self, name: str, blocks: Iterable[npt.NDArray[np.int32]]) -> Iterator[npt.NDArray[np.int32]]:
+        """Keep an accompaniment while it is passed on; what does not come to its end is not kept.
+
+        Parameters
+        ----------
+        name : str
+        blocks : iterable of np.ndarray [shape=(sample, 2)], int32
+            See `amper_spark.separation.accompaniment.rounded`.
+
+        Yields
+        ------
+        np.ndarray
+            The blocks.
+        """
+        with tempfile.TemporaryDirectory(prefix="amper-stem-") as scratch:
+            file = Path(scratch) / "accompaniment.flac"
+            with soundfile.SoundFile(
+                file, "w", STEREO.sample_rate, STEREO.channels, subtype="PCM_24", format="FLAC"
+            ) as flac:
+                for block in blocks:
+                    flac.write(block << _UNUSED_BITS)
+                    yield block
+            self._put(file, name)
+
+    def _put(self, file: Path, name: str) -> None:
+        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
+        path = f"{folder}/{_file_name(name)}"
+        if not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            pyarrow.fs.copy_files(str(file), path, destination_filesystem=filesystem)  # whole or not at all
+            return
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        passing = Path(f"{path}.{uuid4().hex}.partial")
+        try:
+            shutil.copyfile(file, passing)
+            passing.replace(path)
+        finally:
+            passing.unlink(missing_ok=True)
+
+
+def _file_name(name: str) -> str:
+    """Make a file name of whatever ids and etags are like."""
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.flac"

@@ -1,0 +1,112 @@
+"""Where vocals are removed in a stage: once for each recording, by one network for each Python worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark import SparkFiles
+
+from amper_spark.audio import STEREO
+from amper_spark.separation.accompaniment import (
+    Remove,
+    analysed_accompaniment,
+    provider_name,
+    rounded,
+    vocal_removal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark import SparkContext
+
+    from amper_spark.audio import Samples
+    from amper_spark.config import Limits, Separation
+    from amper_spark.decoder import Decoder
+    from amper_spark.spark.stems import StemStore
+
+
+@dataclass(frozen=True)
+class Vocals:
+    """How the vocals of recordings are removed; can be sent to other processes.
+
+    Parameters
+    ----------
+    settings : amper_spark.config.Separation
+    limits : amper_spark.config.Limits
+    model : str or None
+        Name of the graph among the files that Spark hands to its executors, or its path.
+    stems : StemStore or None
+        Where accompaniments are looked for before vocals are removed.
+    keep : bool
+        Whether new ones are put there, too.
+    """
+
+    settings: Separation
+    limits: Limits
+    model: str | None
+    stems: StemStore | None = None
+    keep: bool = False
+
+    @property
+    def provider(self) -> str:
+        """What computes the masks."""
+        return provider_name(self.settings)
+
+    def removed(self, path: Path, *, decoder: Decoder, name: str | None) -> Iterator[Samples]:
+        """Decode a recording without its vocals.
+
+        Parameters
+        ----------
+        path : Path
+        decoder : Decoder
+        name : str or None
+            Of its stem; without one there is none.
+
+        Yields
+        ------
+        np.ndarray [shape=(sample,)], float32
+            Mono at 22,050 Hz.
+
+        Raises
+        ------
+        BadRecordError, OSError
+            See `amper_spark.decoder.Decoder.stream`; ``silent`` also where there is nothing but vocals.
+        AmperSparkError
+            The network cannot be loaded.
+        """
+        if self.stems is not None and name is not None:
+            with self.stems.found(name) as stem:
+                if stem is not None:
+                    yield from decoder.stream(stem)
+                    return
+        accompaniment = rounded(
+            _worker_removal(self.settings, self.model)(decoder.stream(path, layout=STEREO))
+        )
+        if self.stems is not None and self.keep and name is not None:
+            accompaniment = self.stems.kept(name, accompaniment)
+        yield from analysed_accompaniment(accompaniment, limits=self.limits)
+
+
+def hand_out(context: SparkContext, model: Path) -> str:
+    """Have Spark bring the graph to every executor, once.
+
+    Returns
+    -------
+    str
+        For `Vocals.model`.
+    """
+    context.addFile(str(model))
+    return model.name
+
+
+@cache
+def _worker_removal(settings: Separation, model: str | None) -> Remove:
+    # One network for the life of the worker: to load it takes as long as to use it on a few seconds of audio.
+    if model is None:
+        return vocal_removal(settings, model=None)
+    path = Path(model)
+    return vocal_removal(settings, model=path if path.is_absolute() else Path(SparkFiles.get(model)))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amper_spark.config import Limits, Separation
+from amper_spark.errors import BadRecordError, ConfigError, Reason
+from amper_spark.separation.accompaniment import (
+    analysed_accompaniment,
+    provider_name,
+    rounded,
+    separation_version,
+)
+
+
+@given(level=st.floats(0, 1), seed=st.integers(0, 99))
+def test_rounding_is_that_of_24_bits(level, seed):
+    block = (level * np.random.default_rng(seed).uniform(-1, 1, (50, 2))).astype(np.float32)
+    (integers,) = rounded([block])
+    assert np.abs(integers / 2**23 - block).max() <= 2**-24
+    (again,) = rounded([(integers / 2**23).astype(np.float32)])
+    np.testing.assert_array_equal(again, integers)
+
+
+def test_what_is_beyond_full_scale_is_clipped():
+    (integers,) = rounded([np.array([[1.5, -1.5]], dtype=np.float32)])
+    assert integers.tolist() == [[2**23 - 1, -(2**23)]]
+
+
+def test_channels_are_averaged():
+    stereo = np.stack([np.full(44_100, 2**22), np.zeros(44_100)], axis=1).astype(np.int32)
+    mono = np.concatenate(list(analysed_accompaniment([stereo], limits=Limits())))
+    assert mono.shape == (22_050,)
+    assert mono.dtype == np.float32
+    np.testing.assert_allclose(mono[1_000:-1_000], 0.25, atol=1e-4)
+
+
+def test_nothing_but_vocals_is_silent():
+    nearly_nothing = np.full((44_100, 2), 300, dtype=np.int32)  # -89 dBFS
+    with pytest.raises(BadRecordError, match="without vocals the peak is below -80 dBFS") as caught:
+        list(analysed_accompaniment([nearly_nothing], limits=Limits()))
+    assert caught.value.reason == Reason.SILENT
+
+
+def test_what_changes_the_accompaniment_changes_its_version():
+    versions = {
+        separation_version(settings)
+        for settings in (
+            Separation(),
+            Separation(mask_extension="average"),
+            Separation(provider="openvino-bf16"),
+            Separation(engine="official", official_python="/opt/spleeter/bin/python"),
+        )
+    }
+    assert len(versions) == 4
+    assert separation_version(Separation(weights="/elsewhere")) == separation_version(Separation())
+
+
+def test_the_provider_has_its_precision():
+    assert provider_name(Separation(provider="openvino-bf16")) == "openvino-bf16"
+    official = Separation(engine="official", official_python="python")
+    assert provider_name(official) == "official-tensorflow"
+
+
+def test_the_official_engine_needs_an_interpreter():
+    from amper_spark.config import load_config
+
+    with pytest.raises(ConfigError, match="official_python"):
+        load_config(overrides=["separation.engine=official"])

@@ -1,0 +1,108 @@
+"""Vocals are removed in the stage, with the real network where it has been fetched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from amper_spark.config import Analysis, Limits, Separation
+from amper_spark.decoder import Decoder
+from amper_spark.errors import AmperSparkError
+from amper_spark.separation.weights import cached_weights
+from amper_spark.spark.analysis_rows import analysis_row
+from amper_spark.spark.stems import StemStore
+from amper_spark.spark.vocals import Vocals
+
+GOLDEN = Path(__file__).parents[1] / "data" / "separation"
+
+
+@pytest.fixture(scope="module")
+def model():
+    if (found := cached_weights()) is None:
+        pytest.skip("the network is not in the cache: run amper-spark separation fetch")
+    return found
+
+
+@pytest.fixture
+def vocals(model, tmp_path):
+    return Vocals(
+        settings=Separation(),
+        limits=Limits(),
+        model=str(model),
+        stems=StemStore(str(tmp_path / "lake"), "0123456789ab"),
+    )
+
+
+def removed(vocals, file, name="track-etag"):
+    with Decoder() as decoder:
+        return np.concatenate(list(vocals.removed(file, decoder=decoder, name=name)))
+
+
+def row_of(file, **options):
+    with Decoder() as decoder:
+        return analysis_row(file.as_uri(), etag="1", decoder=decoder, settings=Analysis(), **options)
+
+
+def test_what_is_analysed_is_the_official_accompaniment(vocals):
+    sound = removed(vocals, GOLDEN / "mixture.flac")
+    with Decoder() as decoder:
+        mixture = decoder.decode(GOLDEN / "mixture.flac").samples
+        official = decoder.decode(GOLDEN / "accompaniment.flac").samples
+    assert sound.shape == official.shape
+    error_db = 10 * np.log10(((sound - official) ** 2).sum() / (mixture**2).sum())
+    assert error_db <= -75
+
+
+def test_a_kept_stem_gives_the_same_bits_and_is_used(vocals):
+    fresh = removed(replace(vocals, keep=True), GOLDEN / "mixture.flac")
+    stem = Path(vocals.stems.uri("track-etag"))
+    assert soundfile.info(stem).subtype == "PCM_24"
+    np.testing.assert_array_equal(removed(vocals, GOLDEN / "mixture.flac"), fresh)
+    soundfile.write(stem, np.zeros((44_100, 2)) + 0.25, 44_100, subtype="PCM_24")
+    assert removed(vocals, GOLDEN / "mixture.flac").shape == (22_050,)
+    assert removed(vocals, GOLDEN / "mixture.flac", name="another").shape == fresh.shape
+
+
+def test_without_being_asked_no_stem_is_kept(vocals):
+    removed(vocals, GOLDEN / "mixture.flac")
+    assert not Path(vocals.stems.uri("track-etag")).exists()
+
+
+def test_what_does_not_come_to_its_end_is_not_kept(tmp_path):
+    store = StemStore(str(tmp_path), "0123456789ab")
+    blocks = store.kept("a", iter([np.zeros((9, 2), dtype=np.int32)] * 3))
+    next(blocks)
+    blocks.close()
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("name", ["a/../b", "ä b", "x" * 100])
+def test_any_name_has_a_file_of_its_own_folder(name, tmp_path):
+    store = StemStore(str(tmp_path), "0123456789ab")
+    assert list(store.kept(name, iter([np.full((9, 2), 7, dtype=np.int32)])))
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert file.parent == tmp_path / "stems" / "0123456789ab"
+    with store.found(name) as found:
+        assert found == file
+    assert soundfile.read(file, dtype="int32")[0].tolist() == [[7 << 8] * 2] * 9
+
+
+def test_a_row_says_what_removed_the_vocals_and_differs(vocals, monkeypatch):
+    monkeypatch.setattr("amper_spark.spark.analysis_rows.check_unchanged", lambda path, etag: None)
+    file = GOLDEN / "mixture.flac"
+    with_vocals, without = row_of(file), row_of(file, vocals=vocals, stem="track-etag")
+    assert (without["outcome"], without["provider"]) == ("done", "cpu-fp32")
+    assert without["duration_s"] == with_vocals["duration_s"]
+    assert without["windows"] != with_vocals["windows"]
+    retried = row_of(file, vocals=vocals, stem="track-etag", attempt=1)
+    assert retried == without | {"attempt": 1}
+
+
+def test_a_model_that_is_not_there_is_no_recordings_fault(vocals):
+    lost = replace(vocals, model="/nowhere/model.onnx")
+    with pytest.raises(AmperSparkError, match="separation fetch"):
+        removed(lost, GOLDEN / "mixture.flac")
