@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,9 @@ from amper_spark.errors import BadRecordError, ParameterError
 from amper_spark.features.registry import STORED_FEATURES
 from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
 from amper_spark.spark.schemas import ANALYSES
+from tests.synthesis.drums import drum_track
+from tests.synthesis.loops import loop
+from tests.synthesis.pieces import TEST_SEEDS, key_piece, tempo_piece
 
 # Features that look at their own frames only: 1 to 3 and 7 to 14 of the registry.
 LOCAL_FEATURES = [
@@ -130,6 +134,56 @@ def test_reference_tracks(reference_signals, reference_tempi):
         median_interval_s = np.median(np.diff(analysis.beats_s))
         assert 60 / median_interval_s == pytest.approx(reference_tempi[name], rel=0.04), name
     assert np.concatenate(right).mean() >= 0.90
+
+
+@pytest.mark.parametrize("bpm", [60, 72, 78])
+def test_a_beat_that_the_bass_drum_plays_and_hats_divide(bpm):
+    hits = {"kick": np.arange(0, 14, 60 / bpm), "hat": np.arange(0, 14, 30 / bpm)}
+    analysis = analyse(mono(drum_track(hits, 14)))
+    np.testing.assert_allclose(analysis.windows["tempo"], bpm, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tonic", "roots_and_thirds"),
+    [(0, [(0, 4), (0, 4), (7, 4), (5, 4)]), (9, [(9, 3), (9, 3), (5, 4), (7, 4)])],
+)
+@pytest.mark.parametrize("steps", [0, 5])
+def test_the_tonic_of_a_loop(tonic, roots_and_thirds, steps):
+    transposed = [((root + steps) % 12, third) for root, third in roots_and_thirds]
+    analysis = analyse(mono(loop(transposed, chord_s=1.25, duration_s=14.0)))
+    assert set(analysis.windows["tonic"]) == {(tonic + steps) % 12}
+    assert (analysis.windows["tonic_strength"] > 0).all()
+
+
+@pytest.mark.parametrize("duration_s", [3, 10])
+def test_the_mel_spectrum_of_a_window_is_the_mean_of_its_frames(reference_signals, duration_s):
+    samples = reference_signals["metal_madness"].samples[60 * SAMPLE_RATE :][: duration_s * SAMPLE_RATE]
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=SAMPLE_RATE, n_fft=2048, hop_length=441, center=False, n_mels=64
+    )
+    expected = librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None).mean(axis=1)
+    (logmel,) = analyse(mono(samples)).windows["logmel"]
+    np.testing.assert_allclose(logmel, expected, atol=0.002)
+
+
+def test_tempo_of_synthetic_pieces():
+    """The first of the pieces that ``make accuracy`` measures, with room for other machines."""
+    right, right_up_to_the_level = [], []
+    for piece in (tempo_piece(seed) for seed in TEST_SEEDS[:8]):
+        ratio = analyse(piece.signal).windows["tempo"] / piece.tempo_bpm
+        errors = np.abs(ratio[:, np.newaxis] / [1, 2, 3, 1 / 2, 1 / 3] - 1)
+        right_up_to_the_level.append((errors <= 0.04).any(axis=1))
+        if not piece.half_time:  # one may well tap at half the tempo
+            right.append(errors[:, 0] <= 0.04)
+    assert np.concatenate(right_up_to_the_level).all()
+    assert np.concatenate(right).mean() >= 0.6
+
+
+def test_tonic_of_synthetic_pieces():
+    # Eight in minor, then eight in major.
+    pieces = [key_piece(seed) for seed in TEST_SEEDS[:16]]
+    right = [analyse(piece.signal).windows["tonic"] == piece.tonic for piece in pieces]
+    assert np.concatenate(right).mean() >= 0.6
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e13])

@@ -10,7 +10,7 @@ from amper_spark.errors import ParameterError
 from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
 from amper_spark.spectra import constant_q_power
 from amper_spark.tonality import match_keys, window_tonic
-from tests.synthesis.instruments import Note, Timbre, render
+from tests.synthesis.loops import loop
 
 CADENCES = {
     "major": [(0, 4, 7), (5, 9, 0), (7, 11, 2), (0, 4, 7)],
@@ -42,17 +42,6 @@ def analysed_tonic(samples):
     )
 
 
-def loop(roots_and_thirds, chord_s, drum_hits=()):
-    """Ten seconds of triads over a bass that plays their roots."""
-    bass = Timbre(slope_db=-6, odd=0.0, attack_s=0.005, decay_s=2.0)
-    notes = []
-    for number, start_s in enumerate(np.arange(0, 10, chord_s)):
-        root, third = roots_and_thirds[number % len(roots_and_thirds)]
-        notes.append(Note(start_s, chord_s, 36 + root, 0.6, bass))
-        notes += [Note(start_s, chord_s, 60 + (root + tone) % 12, 0.2, bass) for tone in (0, third, 7)]
-    return (0.1 * render([*notes, *drum_hits], duration_s=10.0)).astype(np.float32)
-
-
 @pytest.mark.parametrize("mode", CADENCES)
 @pytest.mark.parametrize("tonic", range(12))
 def test_the_tonic_of_a_cadence_by_notes_and_bass(tonic, mode):
@@ -66,6 +55,52 @@ def test_the_bass_tells_a_key_from_its_relative():
     a_minor = analysed_tonic(loop([(9, 3), (9, 3), (5, 4), (7, 4)], chord_s=1.25))
     assert (c_major.tonic[0], c_major.mode[0]) == (0, "major")
     assert (a_minor.tonic[0], a_minor.mode[0]) == (9, "minor")
+
+
+WHITE_KEYS = np.array([1.0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1])
+
+
+def bass_of_a_loop(a):
+    """So much of A, and 1 each of F, C and G: a loop of A minor, or of C major."""
+    bass = np.zeros(12)
+    bass[[5, 0, 7]] = 1.0
+    bass[9] = a
+    return bass
+
+
+@pytest.mark.parametrize(("a", "tonic", "mode"), [(1.0, 0, "major"), (1.5, 9, "minor"), (3.0, 9, "minor")])
+def test_a_bass_that_dwells_on_a_note_makes_it_the_tonic(a, tonic, mode):
+    found = match_keys(scale=WHITE_KEYS, bass=bass_of_a_loop(a))
+    assert (found.tonic, found.mode) == (tonic, mode)
+
+
+# 1.5 times the power is no half as much again; nor is it the mean of the roots that counts.
+@pytest.mark.parametrize(
+    ("a", "tonic"), [([1.5, 1.5], 0), ([2.25, 2.25], 9), ([0.0, 4.5], 9), ([0.0, 3.0], 0)]
+)
+def test_the_bass_counts_by_the_root_of_its_mean_power(a, tonic):
+    bass = np.stack([bass_of_a_loop(power) for power in a], axis=1)
+    scale = np.stack([WHITE_KEYS] * bass.shape[1], axis=1)
+    assert window_tonic(scale=scale, bass=bass, n_windows=1).tonic == [tonic]
+
+
+def test_the_strength_is_what_the_correlations_leave_between_two_tonics():
+    rng = np.random.default_rng(0)
+    in_rock = [0.328, 0.005, 0.036, 0.026, 0.019, 0.226, 0.003, 0.163, 0.040, 0.072, 0.081, 0.004]
+    notes = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+    for _ in range(20):
+        scale, bass = rng.random((2, 12))
+        of_tonics = []
+        for tonic in range(12):
+            of_bass = 0.35 * np.corrcoef(bass, np.roll(np.square(in_rock), tonic))[0, 1]
+            of_scale = {
+                mode: 0.65 * np.corrcoef(scale, np.roll(np.isin(np.arange(12), degrees), tonic))[0, 1]
+                for mode, degrees in notes.items()
+            }
+            of_tonics.append(of_bass + max(of_scale["major"], of_scale["minor"] + 0.08))
+        found = match_keys(scale=scale, bass=bass)
+        assert found.tonic == np.argmax(of_tonics)
+        assert found.strength == pytest.approx(np.ptp(np.sort(of_tonics)[-2:]), abs=1e-9)
 
 
 @pytest.mark.parametrize("level", [1e-4, 1.0, 30.0])

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,14 +62,20 @@ def test_a_lake_that_cannot_be_written(command, program, tmp_path, corpus, write
     assert "Traceback" not in output
 
 
+def command_line(process):
+    """What a process was started with; nothing, if it has just ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def python_workers(job):
     """The processes below a driver in which PySpark runs Python code, without the daemons that fork them."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         family = psutil.Process(job.pid).children(recursive=True)
-        daemons = [process for process in family if "pyspark.daemon" in " ".join(process.cmdline())]
+        daemons = [process for process in family if "pyspark.daemon" in command_line(process)]
         return [worker for worker in daemons if worker.parent() in daemons]
-    except psutil.NoSuchProcess:  # one of them, or the driver itself, has just ended
-        return []
+    return []
 
 
 @pytest.fixture(scope="module")
