@@ -9,11 +9,12 @@ weights below ``MODEL_PATH``, or downloads them.
 import sys
 
 import numpy as np
-from spleeter.separator import Separator  # type: ignore[import-not-found]  # in another interpreter
 
 
 def main(source: str, to: str, mask_extension: str) -> None:
     """Separate."""
+    from spleeter.separator import Separator  # type: ignore[import-not-found]  # in another interpreter
+
     separator = Separator("spleeter:2stems", multiprocess=False)
     separator._params["mask_extension"] = mask_extension
     stems = separator.separate(np.load(source))
