@@ -16,7 +16,7 @@ import numpy.typing as npt
 from amper_spark.audio import MAX_AMPLITUDE
 from amper_spark.chroma import bass_frames, chroma_frames, scale_frames
 from amper_spark.errors import BadRecordError, ParameterError, Reason
-from amper_spark.features.extraction import describe_frames
+from amper_spark.features.extraction import SCALARS, describe_frames
 from amper_spark.features.percussive import MEDIAN_REACH, percussive_energy
 from amper_spark.features.statistics import BlockSums, block_sums, joined
 from amper_spark.grid import SAMPLE_RATE
@@ -85,16 +85,7 @@ class Description:
         return self.band_onset_strength.sum(axis=0)
 
 
-_OF_A_FRAME = (
-    "rms",
-    "zero_crossing_rate",
-    "spectral_centroid",
-    "spectral_bandwidth",
-    "spectral_rolloff",
-    "spectral_contrast",
-    "spectral_flatness",
-    "mfcc",
-)
+_OF_A_FRAME = (*SCALARS, "mfcc")
 
 
 def describe_recording(*, blocks: Iterable[npt.NDArray[np.float32]]) -> Description:

@@ -55,7 +55,7 @@ class Frames:
     logmel: npt.NDArray[np.float32]
 
 
-_SCALARS = (
+SCALARS = (
     "rms",
     "zero_crossing_rate",
     "spectral_centroid",
@@ -64,6 +64,7 @@ _SCALARS = (
     "spectral_contrast",
     "spectral_flatness",
 )
+"""The fields of `Frames` that are a number a frame."""
 
 
 def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
@@ -85,7 +86,7 @@ def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
     ((128, 96), 1.0)
     """
     n_frames = frame_count(samples.size)
-    columns: dict[str, npt.NDArray[Any]] = {name: np.empty(n_frames) for name in _SCALARS} | {
+    columns: dict[str, npt.NDArray[Any]] = {name: np.empty(n_frames) for name in SCALARS} | {
         "mel_power": np.empty((MEL_BANDS, n_frames), dtype=np.float32),
         "mfcc": np.empty((MEL_COEFFICIENTS, n_frames), dtype=np.float32),
         "logmel": np.empty((LOGMEL_BANDS, n_frames), dtype=np.float32),
