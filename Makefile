@@ -65,6 +65,10 @@ docs: demo ## Generate docs/tables.md and the README's pictures
 	@$(BIN)/python -m amper_spark.spark.documentation docs/tables.md
 	@$(BIN)/amper-spark show --lake $(LAKE) --overview docs/images/form.png > /dev/null
 	@cp demo/pictures/metal_madness.png docs/images/metal_madness.png
+	@$(BIN)/amper-spark separate tests/data/separation/mixture.flac demo/accompaniment.flac
+	@$(BIN)/python -m amper_spark.report.spectrograms docs/images/separation.png \
+		"Slow Motion Dream, as recorded=tests/data/separation/mixture.flac" \
+		"without the vocals=demo/accompaniment.flac"
 
 pins: $(READY) ## Renew the pinned requirements, hashes included
 	@echo uv | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes --no-annotate \
