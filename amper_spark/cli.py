@@ -9,6 +9,7 @@ import click
 
 from amper_spark import __version__
 from amper_spark.config import load_config
+from amper_spark.errors import ConfigError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
 from amper_spark.suggestions import did_you_mean
 
@@ -163,6 +164,11 @@ def separate(
         from amper_spark.separation.weights import fetch_weights
 
         settings = load_config(config or default_config(), overrides).separation
+        if settings.engine != "spleeter":
+            raise ConfigError(
+                f"separation.engine={settings.engine} is for the analysis alone: "
+                "say --set separation.engine=spleeter"
+            )
         network = Network(fetch_weights(settings.weights), settings.provider)
         with Progress(transient=True) as bar:
             task = bar.add_task(source.name, total=1.0)

@@ -90,13 +90,3 @@ def _cell(figure: Figure | None, *, says_n: bool) -> str:
     if figure is None:
         return ""
     return f"{figure}\nn = {figure.items}" if says_n else str(figure)
-
-
-def figures_markdown(title: str, rows: dict[str, dict[str, Figure]]) -> str:
-    """Lay out the same in Markdown."""
-    columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
-    lines = [f"{title}\n", f"| | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
-    for name, figures in rows.items():
-        cells = (str(figures[column]) if column in figures else "" for column in columns)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from amper_spark.audio import Signal, decode
 from amper_spark.config import Config
+from amper_spark.separation.weights import cached_weights
 from amper_spark.spark.session import spark_session
 
 # How long an example takes says more about the machine than about the code.
@@ -153,6 +154,15 @@ def reference_tempi() -> dict[str, float]:
 def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
     """The reference recordings, decoded, by name."""
     return {name: decode(REFERENCE_TRACKS / f"{name}.ogg") for name in reference_tempi}
+
+
+@pytest.fixture(scope="session")
+def separation_model() -> Path:
+    """Spleeter's network, where it has been fetched."""
+    model = cached_weights()
+    if model is None:
+        pytest.skip("Spleeter's network is not in the cache: run amper-spark separation fetch")
+    return model
 
 
 @pytest.fixture(scope="session")

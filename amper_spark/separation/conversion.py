@@ -1,4 +1,4 @@
-"""Split recordings of any sampling rate: to 44,100 Hz, where the network works, and on to where they go."""
+"""Split recordings of any sampling rate: to 44,100 Hz, where the network works, and back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 import soxr
 
 from amper_spark.errors import ParameterError
-from amper_spark.grid import SAMPLE_RATE as ANALYSIS_RATE
 from amper_spark.separation.separator import (
     MaskEstimator,
     MaskExtension,
     Stems,
-    mixed_accompaniment,
     separate_blocks,
 )
 from amper_spark.separation.spectrogram import SAMPLE_RATE, check_block
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from amper_spark.separation.spectrogram import Floats
 
 _BLOCK_FRAMES = 65_536
-_STEREO = 2
 
 
 @dataclass
@@ -100,49 +97,6 @@ def separate_recording(
         yield Stems(accompaniment, block[:, given.n_channels :] if with_vocals else None)
 
 
-def accompaniment_blocks(
-    *,
-    blocks: Iterable[Floats],
-    network: MaskEstimator,
-    rate: int = SAMPLE_RATE,
-    mask_extension: MaskExtension = "zeros",
-) -> Iterator[Floats]:
-    """Remove the vocals from a recording that is to be analysed.
-
-    Parameters
-    ----------
-    blocks : iterable of np.ndarray [shape=(n, channel)], float32
-        Its consecutive samples, full scale 1; each block of any length. More channels than two are mixed
-        beforehand, since the network would not tell them apart.
-    network : MaskEstimator
-    rate : int > 0
-        Its sampling rate, in Hz.
-    mask_extension : {"zeros", "average"}
-        Makes no difference to the analysis: see `amper_spark.separation.separator`.
-
-    Yields
-    ------
-    np.ndarray [shape=(n,)], float32
-        The accompaniment, mono at 22,050 Hz: mean of the channels, then soxr HQ, as `amper_spark.audio` does.
-        Concatenated, the blocks are as long as what that makes of the whole recording.
-
-    Raises
-    ------
-    ParameterError
-        See `separate_recording`.
-    """
-    given = _Given()
-    accompaniment = mixed_accompaniment(
-        blocks=resampled(blocks=_at_most_stereo(given.counted(blocks)), from_hz=rate, to_hz=SAMPLE_RATE),
-        network=network,
-        mask_extension=mask_extension,
-    )
-    at_analysis_rate = resampled(blocks=accompaniment, from_hz=SAMPLE_RATE, to_hz=ANALYSIS_RATE)
-    yield from _fitted(
-        at_analysis_rate, lambda: ((2 * given.n_samples * ANALYSIS_RATE + rate) // (2 * rate),)
-    )
-
-
 def resampled(*, blocks: Iterable[Floats], from_hz: int, to_hz: int) -> Iterator[Floats]:
     """Resample a stream with soxr HQ.
 
@@ -187,11 +141,6 @@ def resampled(*, blocks: Iterable[Floats], from_hz: int, to_hz: int) -> Iterator
             yield stream.resample_chunk(block[first : first + n_piece])
     if stream is not None:
         yield stream.resample_chunk(end, last=True)
-
-
-def _at_most_stereo(blocks: Iterable[Floats]) -> Iterator[Floats]:
-    for block in blocks:
-        yield block if block.shape[1] <= _STEREO else block.mean(axis=1, keepdims=True)
 
 
 def _fitted(blocks: Iterable[Floats], wanted: Callable[[], tuple[int, ...]]) -> Iterator[Floats]:

@@ -50,7 +50,8 @@ def separate_file(
     Raises
     ------
     ParameterError
-        An output of another format, or in the place of the recording.
+        An output of another format, or of one that cannot hold the recording's rate and channels; or in the
+        place of the recording or of the other output.
     BadRecordError
         A recording that cannot be decoded.
     OSError
@@ -59,6 +60,8 @@ def separate_file(
     outputs = [file for file in (to, vocals) if file is not None]
     for file in outputs:
         _check_output(file, source)
+    if vocals is not None and vocals.resolve() == to.resolve():
+        raise ParameterError(f"{to}: accompaniment and vocals need files of their own")
     with open_audio(source) as audio, ExitStack() as written:
         files = [written.enter_context(_written(file, audio)) for file in outputs]
         parts = separate_recording(
@@ -93,10 +96,16 @@ def _blocks(audio: soundfile.SoundFile, on_progress: Callable[[float], object]) 
 @contextmanager
 def _written(file: Path, like: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
     passing = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
+    subtype = SUBTYPES[file.suffix.lower()]
     try:
-        with soundfile.SoundFile(
-            passing, "w", like.samplerate, like.channels, subtype=SUBTYPES[file.suffix.lower()]
-        ) as output:
+        try:
+            output = soundfile.SoundFile(passing, "w", like.samplerate, like.channels, subtype=subtype)
+        except soundfile.LibsndfileError as error:
+            raise ParameterError(
+                f"{file}: cannot hold {like.samplerate} Hz and {like.channels} channels: "
+                f"{error.error_string.removeprefix('Error : ')}"
+            ) from error
+        with output:
             yield output
         passing.replace(file)
     finally:

@@ -125,36 +125,6 @@ def separate_blocks(
         )
 
 
-def mixed_accompaniment(
-    *, blocks: Iterable[Floats], network: MaskEstimator, mask_extension: MaskExtension = "zeros"
-) -> Iterator[Floats]:
-    """Split a recording, and keep the mean of the accompaniment's channels.
-
-    The spectra are mixed, not the samples, which saves all inverse transforms but one.
-
-    Parameters
-    ----------
-    blocks, network, mask_extension
-        See `separate_blocks`.
-
-    Yields
-    ------
-    np.ndarray [shape=(n,)], float32
-        At 44,100 Hz, a chunk at a time.
-
-    Raises
-    ------
-    ParameterError
-        See `separate_blocks`.
-    """
-    _check_extension(mask_extension)
-    resynthesis = Resynthesis(1)
-    for chunk in spectrum_chunks(blocks=blocks):
-        masks = _accompaniment_masks(chunk.spectrum, network)
-        filters = [_filter(mask, mask_extension) for mask in masks]
-        yield resynthesis.add(chunk=chunk, filters=filters)[:, 0]
-
-
 def _accompaniment_masks(spectrum: npt.NDArray[np.complex64], network: MaskEstimator) -> list[Floats]:
     """Ask the network for a mask of each channel, (512, 1024)."""
     n_channels = len(spectrum)

@@ -180,7 +180,6 @@ class Resynthesis:
     Parameters
     ----------
     n_channels : int > 0
-        Of the samples.
 
     Examples
     --------
@@ -212,8 +211,7 @@ class Resynthesis:
         Returns
         -------
         np.ndarray [shape=(n_samples, channel)], float32
-            The samples that are complete. With one channel only, it is the mean of the spectrum's channels.
-            They belong to the caller.
+            The samples that are complete. They belong to the caller.
 
         Raises
         ------
@@ -221,13 +219,12 @@ class Resynthesis:
             If the channels of spectrum, filters and samples do not go together.
         """
         n_channels, n_given = len(self._sums), len(chunk.spectrum)
-        if n_given != len(filters) or n_channels not in (1, n_given):
+        if not n_given == len(filters) == n_channels:
             raise ParameterError(
                 f"{len(filters)} filters for {n_given} channels do not go with n_channels={n_channels}"
             )
-        inputs = list(zip(chunk.spectrum, filters, strict=True))
-        for sums, of_channel in zip(self._sums, [inputs] if n_channels == 1 else zip(inputs), strict=True):
-            self._overlap_and_add(sums, of_channel, chunk.n_frames)
+        for sums, spectrum, (mask, beyond) in zip(self._sums, chunk.spectrum, filters, strict=True):
+            self._overlap_and_add(sums, spectrum, mask, beyond, chunk.n_frames)
         complete = self._sums[:, self._lead : self._lead + chunk.n_samples].T.copy()
         self._sums[:, :_OVERLAP] = self._sums[:, _CHUNK_LENGTH:]
         self._sums[:, _OVERLAP:] = 0.0
@@ -235,15 +232,13 @@ class Resynthesis:
         return complete
 
     def _overlap_and_add(
-        self, sums: Floats, inputs: Sequence[tuple[Spectrum, Filter]], n_frames: int
+        self, sums: Floats, spectrum: Spectrum, mask: Floats, beyond: Floats, n_frames: int
     ) -> None:
-        """Add up the frames of one channel, each the mean of the filtered inputs."""
-        window = _hann() * np.float32(_WINDOW_COMPENSATION / len(inputs))
+        """Add up the filtered frames of one channel."""
+        window = _hann() * np.float32(_WINDOW_COMPENSATION)
         for first in range(0, n_frames, _GROUP_FRAMES):
             group = slice(first, first + _GROUP_FRAMES)
-            self._filtered.fill(0.0)
-            for spectrum, (mask, beyond) in inputs:
-                _add_filtered(_pairs(spectrum[group]), mask[group], beyond[group], _pairs(self._filtered))
+            _filter(_pairs(spectrum[group]), mask[group], beyond[group], _pairs(self._filtered))
             frames = scipy.fft.irfft(self._filtered, axis=-1, overwrite_x=True)
             _overlap_and_add(frames[: n_frames - first], window, sums[first * HOP_LENGTH :])
 
@@ -306,14 +301,14 @@ def _magnitude(pairs: Floats, magnitudes: Floats) -> None:
 
 
 @compiled("void(float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1])")
-def _add_filtered(pairs: Floats, mask: Floats, beyond: Floats, filtered: Floats) -> None:
-    """Add a spectrum, each bin times its factor."""
+def _filter(pairs: Floats, mask: Floats, beyond: Floats, filtered: Floats) -> None:
+    """Multiply each bin of a spectrum by its factor."""
     for t in range(pairs.shape[0]):
         for k in range(NETWORK_BINS):
-            filtered[t, 2 * k] += mask[t, k] * pairs[t, 2 * k]
-            filtered[t, 2 * k + 1] += mask[t, k] * pairs[t, 2 * k + 1]
+            filtered[t, 2 * k] = mask[t, k] * pairs[t, 2 * k]
+            filtered[t, 2 * k + 1] = mask[t, k] * pairs[t, 2 * k + 1]
         for n in range(2 * NETWORK_BINS, 2 * FREQUENCY_BINS):
-            filtered[t, n] += beyond[t] * pairs[t, n]
+            filtered[t, n] = beyond[t] * pairs[t, n]
 
 
 @compiled("void(float32[:, ::1], float32[::1], float32[::1])")

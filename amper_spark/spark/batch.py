@@ -18,6 +18,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from amper_spark.errors import AmperSparkError
+from amper_spark.spark.planning import Batch, likely_finished
 from amper_spark.spark.schemas import QUARANTINED, TABLES
 from amper_spark.spark.staging import StagedFile
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row, SparkSession
 
     from amper_spark.spark.lake import Lake
-    from amper_spark.spark.planning import Batch
 
     Transform = Callable[[DataFrame], DataFrame]
     Watch = Callable[[int, float], None]
@@ -258,11 +258,7 @@ def _cancel(context: SparkContext, batch: Batch, job: Future[list[Row]]) -> None
 
 
 def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
-    """Guess records and weight done, from the tasks that have finished.
-
-    Tasks begin in the order of the bins, the heaviest first; of those that have begun, the lightest finish
-    first.
-    """
+    """Guess records and weight done, from the tasks that have finished."""
     try:
         tracker = context.statusTracker()
         jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(batch.batch_id)]
@@ -273,6 +269,5 @@ def _done(context: SparkContext, batch: Batch) -> tuple[int, float]:
         info = None
     if info is None:
         return 0, 0.0
-    begun = batch.bins[: info.numCompletedTasks + info.numActiveTasks]
-    finished = begun[len(begun) - info.numCompletedTasks :]
+    finished = likely_finished(batch.bins, completed=info.numCompletedTasks, active=info.numActiveTasks)
     return sum(part.records for part in finished), sum(part.weight for part in finished)

@@ -213,6 +213,34 @@ def deal_batch(
     return Batch(_batch_id(work, ordered), rows, sizes)
 
 
+def likely_finished(bins: Sequence[Bin], *, completed: int, active: int) -> Sequence[Bin]:
+    """Guess which bins are done, of tasks that tell no more than how many they are.
+
+    Tasks begin in the order of the bins, the heaviest first; of those that have begun, the lightest finish
+    first.
+
+    Parameters
+    ----------
+    bins : sequence of Bin
+        The heaviest first.
+    completed, active : int >= 0
+        Tasks that are done, and that are at work.
+
+    Returns
+    -------
+    sequence of Bin
+        As many as are completed.
+
+    Examples
+    --------
+    >>> bins = [Bin(records=1, weight=9.0), Bin(records=3, weight=5.0), Bin(records=3, weight=4.0)]
+    >>> likely_finished(bins, completed=1, active=1)
+    [Bin(records=3, weight=5.0)]
+    """
+    begun = bins[: completed + active]
+    return begun[len(begun) - completed :]
+
+
 def _weights(units: pa.Table, key: Sequence[str], weight: str) -> dict[tuple[Any, ...], float]:
     keys = zip(*(units[name].to_pylist() for name in key), strict=True)
     return dict(zip(keys, units[weight].to_pylist(), strict=True))

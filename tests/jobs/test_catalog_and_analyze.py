@@ -11,8 +11,6 @@ import pytest
 import soundfile
 from deltalake import DeltaTable
 
-from amper_spark.separation.weights import cached_weights
-
 
 @pytest.fixture
 def run(command, lake, corpus):
@@ -265,7 +263,7 @@ def test_a_second_folder_of_the_same_name_is_refused(command, lake, corpus, writ
     assert "1 new, 1 deleted" in command("catalog", second, "--lake", lake.uri, "--force")
 
 
-@pytest.mark.skipif(cached_weights() is None, reason="run amper-spark separation fetch first")
+@pytest.mark.usefixtures("separation_model")
 def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_music):
     for name in ("song", "render"):
         write_music(corpus / f"{name}.wav")

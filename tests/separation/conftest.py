@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from amper_spark.separation.network import Network
+
 
 class Constant:
     """Takes the same share of everything for accompaniment."""
@@ -72,13 +74,5 @@ def cut():
 
 
 @pytest.fixture(scope="session")
-def real_network():
-    """Spleeter's network, where its weights have been fetched."""
-    from amper_spark.separation.network import Network
-    from amper_spark.separation.weights import cached_weights
-
-    pytest.importorskip("onnxruntime", reason="the extra 'separation' is not installed")
-    weights = cached_weights()
-    if weights is None:
-        pytest.skip("Spleeter's weights are not in the cache: amper-spark separation fetch")
-    return Network(weights)
+def real_network(separation_model):
+    return Network(separation_model)

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from amper_spark.config import Limits, Separation
 from amper_spark.errors import BadRecordError, ConfigError, Reason
+from amper_spark.recording import describe_recording
 from amper_spark.separation.accompaniment import (
     analysed_accompaniment,
     provider_name,
     rounded,
     separation_version,
 )
+from amper_spark.separation.separator import separate_blocks
 
 
 @given(level=st.floats(0, 1), seed=st.integers(0, 99))
@@ -35,6 +37,22 @@ def test_channels_are_averaged():
     assert mono.shape == (22_050,)
     assert mono.dtype == np.float32
     np.testing.assert_allclose(mono[1_000:-1_000], 0.25, atol=1e-4)
+
+
+def test_the_analysis_does_not_hear_how_masks_are_extended(curious, noise, agreement_db):
+    white = noise * np.hanning(len(noise))[:, np.newaxis].astype(np.float32)  # more than music has up there
+
+    def analysed(extension):
+        parts = separate_blocks(blocks=[white], network=curious(), mask_extension=extension)
+        accompaniment = rounded(stems.accompaniment for stems in parts)
+        return np.concatenate(list(analysed_accompaniment(accompaniment, limits=Limits())))
+
+    zeros, average = analysed("zeros"), analysed("average")
+    assert agreement_db(average, zeros) > 70
+    described = [describe_recording(blocks=[samples]) for samples in (zeros, average)]
+    for name in ("spectral_centroid", "spectral_rolloff", "spectral_flatness", "mfcc"):
+        by_zeros, by_average = (getattr(one, name)[..., 50:-50] for one in described)
+        np.testing.assert_allclose(by_zeros, by_average, rtol=1e-3, atol=0.02, err_msg=name)
 
 
 def test_nothing_but_vocals_is_silent():

@@ -4,15 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import soundfile
-import soxr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amper_spark.audio import decode
 from amper_spark.errors import ParameterError
-from amper_spark.recording import describe_recording
-from amper_spark.separation.conversion import accompaniment_blocks, resampled, separate_recording
+from amper_spark.separation.conversion import resampled, separate_recording
 
 RATES = [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000]
 
@@ -20,11 +16,6 @@ RATES = [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000]
 def separated(blocks, rate, network, **options):
     stems = separate_recording(blocks=blocks, rate=rate, network=network, with_vocals=True, **options)
     return tuple(np.concatenate(part) for part in zip(*stems, strict=True))
-
-
-def accompaniment_of(blocks, network, **options):
-    nothing = np.zeros(0, dtype=np.float32)  # of a sample or two nothing may be left
-    return np.concatenate([nothing, *accompaniment_blocks(blocks=blocks, network=network, **options)])
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +44,6 @@ def test_parts_have_the_shape_of_the_recording(constant, noise, rate, n_samples,
     accompaniment, vocals = separated(blocks, rate, constant(0.5))
     assert accompaniment.shape == vocals.shape == samples.shape
     assert accompaniment.dtype == vocals.dtype == np.float32
-    analysed = accompaniment_of(blocks, constant(0.5), rate=rate)
-    direct = soxr.resample(samples[:, 0], rate, 22_050, quality="HQ")
-    assert analysed.shape == direct.shape
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -67,18 +55,6 @@ def test_all_that_is_kept_comes_back(constant, chord, agreement_db, rate, n_chan
     assert agreement_db(samples * 0.25, vocals) > 100
 
 
-@pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("n_channels", [1, 2, 6])
-def test_accompaniment_is_what_the_analysis_would_decode(
-    constant, chord, agreement_db, tmp_path, rate, n_channels
-):
-    path = tmp_path / "chord.wav"
-    soundfile.write(path, chord(rate, n_channels), rate, subtype="FLOAT")
-    found = accompaniment_of([chord(rate, n_channels)], constant(1), rate=rate)
-    assert found.dtype == np.float32
-    assert agreement_db(decode(path).samples, found) > 100
-
-
 @settings(max_examples=8)
 @given(
     rate=st.sampled_from([8_000, 44_100, 48_000, 96_000]),
@@ -88,39 +64,10 @@ def test_bits_do_not_depend_on_the_cut(curious, noise, cut, rate, lengths):
     samples = noise[:200_000]
     blocks = list(cut(samples, lengths))
     np.testing.assert_array_equal(separated(blocks, rate, curious()), separated([samples], rate, curious()))
-    np.testing.assert_array_equal(
-        accompaniment_of(blocks, curious(), rate=rate), accompaniment_of([samples], curious(), rate=rate)
-    )
-
-
-def test_the_analysis_does_not_hear_how_masks_are_extended(curious, noise, agreement_db):
-    samples = noise * np.hanning(len(noise))[:, np.newaxis].astype(
-        np.float32
-    )  # white: more than music has there
-    zeros, average = (
-        accompaniment_of([samples], curious(), mask_extension=extension) for extension in ("zeros", "average")
-    )
-    assert agreement_db(average, zeros) > 70
-    described = [describe_recording(blocks=[samples]) for samples in (zeros, average)]
-    for name in ("spectral_centroid", "spectral_rolloff", "spectral_flatness", "mfcc"):
-        by_zeros, by_average = (getattr(one, name)[..., 50:-50] for one in described)
-        np.testing.assert_allclose(by_zeros, by_average, rtol=1e-3, atol=0.02, err_msg=name)
-
-
-def test_more_than_16_channels_are_mixed_for_the_analysis(constant, noise, agreement_db):
-    samples = noise[:50_000].reshape(-1, 20)
-    assert (
-        agreement_db(
-            accompaniment_of([samples.mean(axis=1, keepdims=True)], constant(1)),
-            accompaniment_of([samples], constant(1)),
-        )
-        > 100
-    )
 
 
 def test_no_samples_have_no_parts(constant):
     assert list(separate_recording(blocks=[], rate=48_000, network=constant(1))) == []
-    assert list(accompaniment_blocks(blocks=[], rate=48_000, network=constant(1))) == []
 
 
 def test_equal_rates_leave_blocks_alone(noise):
@@ -136,12 +83,8 @@ def test_rates_must_be_positive(constant, rate):
 
 @pytest.mark.parametrize("block", [np.zeros(9, np.float32), np.zeros((9, 2))])
 def test_what_is_no_block_of_samples_is_refused(constant, block):
-    for parts in (
-        separate_recording(blocks=[block], rate=48_000, network=constant(1)),
-        accompaniment_blocks(blocks=[block], rate=48_000, network=constant(1)),
-    ):
-        with pytest.raises(ParameterError, match="a block must"):
-            next(parts)
+    with pytest.raises(ParameterError, match="a block must"):
+        next(separate_recording(blocks=[block], rate=48_000, network=constant(1)))
 
 
 def test_long_blocks_of_a_low_rate_take_no_more_memory(constant, noise):

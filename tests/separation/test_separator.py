@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amper_spark.errors import ParameterError
-from amper_spark.separation.separator import mixed_accompaniment, separate_blocks
+from amper_spark.separation.separator import separate_blocks
 
 DATA = Path(__file__).parents[1] / "data" / "separation"
 FIRST_CHUNK = 508 * 1_024
@@ -188,23 +188,13 @@ def test_many_channels_get_the_mask_of_their_mean(curious, noise, agreement_db):
     assert agreement_db(six, accompaniment + vocals) > 130
 
 
-@pytest.mark.parametrize("n_channels", [1, 2, 6])
-def test_mixed_accompaniment_is_the_mean_of_the_channels(curious, noise, agreement_db, n_channels):
-    samples = noise.reshape(-1)[: n_channels * 100_000].reshape(-1, n_channels)
-    accompaniment, _ = separated([samples], curious())
-    mixed = np.concatenate(list(mixed_accompaniment(blocks=[samples], network=curious())))
-    assert agreement_db(accompaniment.mean(axis=1), mixed) > 120
-
-
 def test_no_samples_have_no_parts(constant):
     assert list(separate_blocks(blocks=[], network=constant(1))) == []
-    assert list(mixed_accompaniment(blocks=[], network=constant(1))) == []
 
 
 def test_unknown_extension_is_refused(constant):
-    for separate in (separate_blocks, mixed_accompaniment):
-        with pytest.raises(ParameterError, match="'zeros' or 'average', got 'ones'"):
-            next(separate(blocks=[], network=constant(1), mask_extension="ones"))
+    with pytest.raises(ParameterError, match="'zeros' or 'average', got 'ones'"):
+        next(separate_blocks(blocks=[], network=constant(1), mask_extension="ones"))
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,6 @@ def test_each_bin_is_multiplied_by_its_factor():
     np.testing.assert_allclose(found[middle], expected[middle], atol=2e-5)
 
 
-def test_channels_are_mixed_after_their_filters(noise):
-    filters = [all_pass(0.0), Filter(all_pass().mask * np.float32(0.5), np.ones(512, np.float32))]
-    apart, mixed = (through([noise], filters, n_channels) for n_channels in (2, 1))
-    np.testing.assert_allclose(mixed, apart.mean(axis=1, keepdims=True), atol=1e-6)
-
-
 def test_magnitude_is_that_of_complex_numbers(noise):
     (chunk,) = spectrum_chunks(blocks=[noise[:200_000]])
     np.testing.assert_allclose(

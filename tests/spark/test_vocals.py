@@ -12,7 +12,6 @@ import soundfile
 from amper_spark.config import Analysis, Limits, Separation
 from amper_spark.decoder import Decoder
 from amper_spark.errors import AmperSparkError
-from amper_spark.separation.weights import cached_weights
 from amper_spark.spark.analysis_rows import analysis_row
 from amper_spark.spark.stems import StemStore
 from amper_spark.spark.vocals import Vocals
@@ -20,19 +19,12 @@ from amper_spark.spark.vocals import Vocals
 GOLDEN = Path(__file__).parents[1] / "data" / "separation"
 
 
-@pytest.fixture(scope="module")
-def model():
-    if (found := cached_weights()) is None:
-        pytest.skip("the network is not in the cache: run amper-spark separation fetch")
-    return found
-
-
 @pytest.fixture
-def vocals(model, tmp_path):
+def vocals(separation_model, tmp_path):
     return Vocals(
         settings=Separation(),
         limits=Limits(),
-        model=str(model),
+        model=str(separation_model),
         stems=StemStore(str(tmp_path / "lake"), "0123456789ab"),
     )
 
