@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amper_spark.errors import AmperSparkError, MissingExtraError
-from amper_spark.separation.checkpoint import DATA_FILE, INDEX_FILE, read_checkpoint
 from amper_spark.separation.graph import GRAPH_REVISION, build_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CHECKSUMS: Mapping[str, str] = {
-    DATA_FILE: "7747f9fd2c782306dbec1504360fbb645a097a48446f23486c3ff9c89bc11788",
-    INDEX_FILE: "55661a09f79c86071fc7077b44b4cf1f01b6d82bbbb83ed94cb68a2f9944e378",
+    "model.data-00000-of-00001": "7747f9fd2c782306dbec1504360fbb645a097a48446f23486c3ff9c89bc11788",
+    "model.index": "55661a09f79c86071fc7077b44b4cf1f01b6d82bbbb83ed94cb68a2f9944e378",
     "model.meta": "6e1f6d86a22bb452a58cb20e3de87b416f8a79e626ca223e20f763ab2d21ec95",
 }
 """SHA-256 of the files of Spleeter's model of two stems, version 1.4.0."""
@@ -111,6 +110,9 @@ def fetch_weights(
     """
     if cached := cached_weights(half=half, checksums=checksums):
         return cached
+    # Loaded where it is needed: with its compiled checksum come 100 MB that separating does without.
+    from amper_spark.separation.checkpoint import read_checkpoint
+
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
