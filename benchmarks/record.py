@@ -16,7 +16,7 @@ from benchmarks.cost import Cost, Costs, over_steps, over_tracks
 from benchmarks.stage import StageCost  # noqa: TC001 - pydantic reads the annotations of Record
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("docs/performance.md", "docs/performance.json")
+DOCUMENTS = ("docs/performance.md", "docs/performance.json", "docs/separation.md", "docs/separation.json")
 """What a run writes is no change that it could have measured."""
 
 PACKAGES = ("amper_spark", "librosa", "numba", "numpy", "pyspark", "scipy", "soundfile", "soxr")
@@ -105,7 +105,7 @@ def new_record(
 def write_record(record: Record, file: Path) -> None:
     """Write a run as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(_JSON.dump_json(_rounded(record), indent=1) + b"\n")
+    file.write_bytes(_JSON.dump_json(rounded(record), indent=1) + b"\n")
 
 
 def read_record(file: Path) -> Record:
@@ -153,7 +153,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _rounded(record: Record) -> Record:
+def rounded(record: Record) -> Record:
     """Keep microseconds, not the noise below."""
     costs = {
         group: {

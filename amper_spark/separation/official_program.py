@@ -13,7 +13,7 @@ import numpy as np
 
 def main(source: str, to: str, mask_extension: str) -> None:
     """Separate."""
-    from spleeter.separator import Separator  # type: ignore[import-not-found]  # in another interpreter
+    from spleeter.separator import Separator
 
     separator = Separator("spleeter:2stems", multiprocess=False)
     separator._params["mask_extension"] = mask_extension

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from amper_spark.separation.network import Network
+from benchmarks.official_spleeter import PYTHON, official_package
 
 
 class Constant:
@@ -76,3 +77,12 @@ def cut():
 @pytest.fixture(scope="session")
 def real_network(separation_model):
     return Network(separation_model)
+
+
+@pytest.fixture(scope="session")
+def official():
+    """Spleeter's official package, where `make bench-separation` has installed it."""
+    if not PYTHON.exists():
+        pytest.skip("Spleeter's official package is not installed: run make bench-separation")
+    with official_package() as package:
+        yield package

@@ -1,14 +1,19 @@
-"""What is said where the official package does not work; that it works is measured by its benchmark."""
+"""The official package as an engine; what is said where it does not work."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from amper_spark.errors import AmperSparkError
 from amper_spark.separation.official import official_accompaniment
+from benchmarks.official_spleeter import MODELS, PYTHON
+
+GOLDEN = Path(__file__).parents[1] / "data" / "separation"
 
 SPLEETER = """
 class Separator:
@@ -47,6 +52,17 @@ def test_samples_come_back_from_the_other_interpreter(package, noise, mask_exten
     found = separated([noise[:9], noise[9:200_000]], mask_extension=mask_extension)
     np.testing.assert_allclose(found, np.float32(share) * noise[:200_000])
     assert found.dtype == np.float32
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PYTHON.exists(), reason="make bench-separation installs the official package")
+def test_the_package_itself(monkeypatch):
+    monkeypatch.setenv("MODEL_PATH", str(MODELS))
+    mixture, expected = (
+        soundfile.read(GOLDEN / f"{name}.flac", dtype="float32")[0] for name in ("mixture", "accompaniment")
+    )
+    found = separated([mixture], python=str(PYTHON))
+    assert np.linalg.norm(found - expected) <= 10 ** (-100 / 20) * np.linalg.norm(mixture)
 
 
 def test_an_interpreter_that_is_not_there(noise):
