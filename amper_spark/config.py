@@ -75,6 +75,7 @@ class Separation(_Section):
     engine: Literal["spleeter", "official"] = "spleeter"
     mask_extension: Literal["zeros", "average"] = "zeros"
     provider: Literal["cpu", "openvino-bf16", "cuda"] = "cpu"
+    attenuation_limit_db: Positive | None = 20.0
     weights: str | None = None
     official_python: str | None = None
 

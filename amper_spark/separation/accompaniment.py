@@ -2,10 +2,16 @@
 
 It is rounded to 24 bits before it is analysed, so that a file of it that was kept gives the same analysis as
 the recording itself, bit for bit.
+
+Where a voice was, masks leave holes: deeper than the music that it had covered, and a feature that averages
+decibels, such as an MFCC, hears the holes rather than the music. So the analysis does not hear the
+accompaniment alone, but with the recording behind it, 20 dB below: a limit of the attenuation, as it is known
+from the suppression of noise. docs/accuracy.md has what that is worth.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,7 +39,7 @@ _FULL_SCALE = 2**23
 
 
 def separation_version(settings: Separation) -> str:
-    """Name all that decides what an accompaniment is like: a part of the analysis version, and of file names.
+    """Name all that decides what an accompaniment is like: a part of the names of the files that are kept.
 
     Examples
     --------
@@ -43,8 +49,20 @@ def separation_version(settings: Separation) -> str:
     >>> separation_version(Separation()) == separation_version(Separation(mask_extension="average"))
     False
     """
-    decisive = settings.model_copy(update={"weights": None, "official_python": None})
-    return content_hash(decisive, salt=f"separation {SEPARATION_REVISION}")
+    decides_nothing = {"weights": None, "official_python": None, "attenuation_limit_db": None}
+    return content_hash(settings.model_copy(update=decides_nothing), salt=f"separation {SEPARATION_REVISION}")
+
+
+def removal_version(settings: Separation) -> str:
+    """Name all that decides what is analysed instead of a recording: a part of the analysis version.
+
+    Examples
+    --------
+    >>> from amper_spark.config import Separation
+    >>> removal_version(Separation()) == removal_version(Separation(attenuation_limit_db=None))
+    False
+    """
+    return f"{separation_version(settings)} {settings.attenuation_limit_db}"
 
 
 def provider_name(settings: Separation) -> str:
@@ -113,7 +131,13 @@ def rounded(blocks: Iterable[Samples]) -> Iterator[npt.NDArray[np.int32]]:
         yield np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
 
 
-def analysed_accompaniment(blocks: Iterable[npt.NDArray[np.int32]], *, limits: Limits) -> Iterator[Samples]:
+def analysed_accompaniment(
+    blocks: Iterable[npt.NDArray[np.int32]],
+    *,
+    limits: Limits,
+    recording: Iterable[Samples] = (),
+    attenuation_limit_db: float | None = None,
+) -> Iterator[Samples]:
     """Turn a rounded accompaniment into what is analysed.
 
     Parameters
@@ -122,6 +146,10 @@ def analysed_accompaniment(blocks: Iterable[npt.NDArray[np.int32]], *, limits: L
         See `rounded`, at 44,100 Hz.
     limits : amper_spark.config.Limits
         Below its ``silence_dbfs`` the accompaniment is refused.
+    recording : iterable of np.ndarray [shape=(sample, 2)], float32
+        What it is the accompaniment of, at 44,100 Hz; each block of any length.
+    attenuation_limit_db : float > 0, optional
+        How far below the recording is heard with it; by default not at all.
 
     Yields
     ------
@@ -134,13 +162,34 @@ def analysed_accompaniment(blocks: Iterable[npt.NDArray[np.int32]], *, limits: L
         ``silent`` after the last block: nothing but vocals.
     """
     peak = 0.0
+
+    def noted(block: Samples) -> Samples:
+        nonlocal peak
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        return block
+
     floats = (block.astype(np.float32) / np.float32(_FULL_SCALE) for block in blocks)  # exact
-    for block in analysed_blocks(floats, sample_rate=STEREO.sample_rate):
-        if block.size:
-            peak = max(peak, float(np.abs(block).max()))
-            yield block
+    accompaniment = map(noted, analysed_blocks(floats, sample_rate=STEREO.sample_rate))
+    if attenuation_limit_db is None:
+        yield from accompaniment
+    else:
+        share = 10 ** (-attenuation_limit_db / 20)
+        behind = analysed_blocks(recording, sample_rate=STEREO.sample_rate)
+        yield from _mixed(accompaniment, behind, share=share)
     if peak < 10 ** (limits.silence_dbfs / 20):
         raise BadRecordError(
             Reason.SILENT,
             f"without vocals the peak is below {limits.silence_dbfs:g} dBFS, up to {SAMPLE_RATE // 2} Hz",
         )
+
+
+def _mixed(blocks: Iterable[Samples], behind: Iterator[Samples], *, share: float) -> Iterator[Samples]:
+    """Give another stream a share of the sum, silence after its end; it is read to its end in any case."""
+    ahead = np.empty(0, dtype=np.float32)
+    for block in blocks:
+        while len(ahead) < len(block):
+            more = next(behind, np.zeros(len(block), dtype=np.float32))
+            ahead = np.concatenate([ahead, more])
+        yield block + np.float32(share) * (ahead[: len(block)] - block)
+        ahead = ahead[len(block) :]
+    deque(behind, maxlen=0)

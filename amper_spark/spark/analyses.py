@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from amper_spark.analysis import analysis_version
 from amper_spark.errors import AmperSparkError
-from amper_spark.separation.accompaniment import separation_version
+from amper_spark.separation.accompaniment import removal_version, separation_version
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, TRACKS
@@ -82,7 +82,7 @@ def analysis_units(
         tracks = tracks.set_column(column, "separate", chosen)
     version = pc.if_else(
         tracks["separate"],
-        analysis_version(config.analysis, separated=separation_version(config.separation)),
+        analysis_version(config.analysis, separated=removal_version(config.separation)),
         analysis_version(config.analysis),
     )
     units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,7 +13,8 @@ from uuid import uuid4
 import pyarrow.fs
 import soundfile
 
-from amper_spark.audio import STEREO
+from amper_spark.audio import BLOCK_FRAMES, STEREO
+from amper_spark.errors import BadRecordError, Reason
 from amper_spark.spark.staging import open_filesystem
 
 if TYPE_CHECKING:
@@ -113,6 +114,36 @@ class StemStore:
             passing.replace(path)
         finally:
             passing.unlink(missing_ok=True)
+
+
+def read_stem(file: Path) -> Iterator[npt.NDArray[np.int32]]:
+    """Read an accompaniment as it was before it was written.
+
+    Parameters
+    ----------
+    file : Path
+
+    Yields
+    ------
+    np.ndarray [shape=(sample, 2)], int32
+        See `amper_spark.separation.accompaniment.rounded`.
+
+    Raises
+    ------
+    BadRecordError
+        ``unreadable`` if it is damaged; its words tell to delete it.
+    """
+    n_missing = 1
+    with suppress(soundfile.LibsndfileError), soundfile.SoundFile(file) as stem:
+        n_missing = stem.frames
+        for block in stem.blocks(BLOCK_FRAMES, dtype="int32", always_2d=True):
+            n_missing -= len(block)
+            yield block >> _UNUSED_BITS
+    if n_missing:
+        raise BadRecordError(
+            Reason.UNREADABLE,
+            "its accompaniment among the stems is damaged: delete it, then analyze --retry",
+        )
 
 
 def _file_name(name: str) -> str:

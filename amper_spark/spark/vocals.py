@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,11 @@ from amper_spark.separation.accompaniment import (
     rounded,
     vocal_removal,
 )
+from amper_spark.spark.stems import read_stem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from pyspark import SparkContext
 
@@ -78,17 +82,26 @@ class Vocals:
         AmperSparkError
             The network cannot be loaded.
         """
-        if self.stems is not None and name is not None:
-            with self.stems.found(name) as stem:
-                if stem is not None:
-                    yield from decoder.stream(stem)
-                    return
-        accompaniment = rounded(
-            _worker_removal(self.settings, self.model)(decoder.stream(path, layout=STEREO))
+        heard = partial(
+            analysed_accompaniment,
+            limits=self.limits,
+            attenuation_limit_db=self.settings.attenuation_limit_db,
         )
+        recording = decoder.stream(path, layout=STEREO)
+        with self._kept(name) as stem:
+            if stem is not None:
+                yield from heard(read_stem(stem), recording=recording)
+                return
+        behind: Iterable[Samples] = ()
+        if self.settings.attenuation_limit_db is not None:
+            recording, behind = tee(recording)
+        accompaniment = rounded(_worker_removal(self.settings, self.model)(recording))
         if self.stems is not None and self.keep and name is not None:
             accompaniment = self.stems.kept(name, accompaniment)
-        yield from analysed_accompaniment(accompaniment, limits=self.limits)
+        yield from heard(accompaniment, recording=behind)
+
+    def _kept(self, name: str | None) -> AbstractContextManager[Path | None]:
+        return nullcontext() if self.stems is None or name is None else self.stems.found(name)
 
 
 def hand_out(context: SparkContext, model: Path) -> str:

@@ -11,6 +11,7 @@ from amper_spark.recording import describe_recording
 from amper_spark.separation.accompaniment import (
     analysed_accompaniment,
     provider_name,
+    removal_version,
     rounded,
     separation_version,
 )
@@ -31,6 +32,10 @@ def test_what_is_beyond_full_scale_is_clipped():
     assert integers.tolist() == [[2**23 - 1, -(2**23)]]
 
 
+def analysed(blocks, **options):
+    return np.concatenate(list(analysed_accompaniment(blocks, limits=Limits(silence_dbfs=-200), **options)))
+
+
 def test_channels_are_averaged():
     stereo = np.stack([np.full(44_100, 2**22), np.zeros(44_100)], axis=1).astype(np.int32)
     mono = np.concatenate(list(analysed_accompaniment([stereo], limits=Limits())))
@@ -42,12 +47,11 @@ def test_channels_are_averaged():
 def test_the_analysis_does_not_hear_how_masks_are_extended(curious, noise, agreement_db):
     white = noise * np.hanning(len(noise))[:, np.newaxis].astype(np.float32)  # more than music has up there
 
-    def analysed(extension):
+    def heard(extension):
         parts = separate_blocks(blocks=[white], network=curious(), mask_extension=extension)
-        accompaniment = rounded(stems.accompaniment for stems in parts)
-        return np.concatenate(list(analysed_accompaniment(accompaniment, limits=Limits())))
+        return analysed(rounded(stems.accompaniment for stems in parts))
 
-    zeros, average = analysed("zeros"), analysed("average")
+    zeros, average = heard("zeros"), heard("average")
     assert agreement_db(average, zeros) > 70
     described = [describe_recording(blocks=[samples]) for samples in (zeros, average)]
     for name in ("spectral_centroid", "spectral_rolloff", "spectral_flatness", "mfcc"):
@@ -62,6 +66,24 @@ def test_nothing_but_vocals_is_silent():
     assert caught.value.reason == Reason.SILENT
 
 
+@given(lengths=st.lists(st.integers(1, 70_000), min_size=1, max_size=5), n_samples=st.integers(1, 200_000))
+def test_the_recording_is_heard_behind_its_accompaniment(noise, cut, lengths, n_samples):
+    accompaniment, recording = noise[:n_samples], 0.5 * noise[::-1][:n_samples]
+    apart = [analysed(rounded([samples])) for samples in (accompaniment, recording)]
+    together = analysed(
+        rounded([accompaniment]), recording=cut(recording, lengths), attenuation_limit_db=20 * np.log10(4)
+    )
+    np.testing.assert_allclose(together, 0.75 * apart[0] + 0.25 * apart[1], atol=1e-6)
+
+
+def test_a_recording_that_ends_early_leaves_its_accompaniment(noise):
+    accompaniment = noise[: 4 * 22_050]
+    alone = analysed(rounded([accompaniment]))
+    together = analysed(rounded([accompaniment]), recording=[accompaniment[:44_100]], attenuation_limit_db=20)
+    np.testing.assert_allclose(together[:21_000], alone[:21_000], atol=1e-6)
+    np.testing.assert_allclose(together[23_000:], 0.9 * alone[23_000:], atol=1e-6)
+
+
 def test_what_changes_the_accompaniment_changes_its_version():
     versions = {
         separation_version(settings)
@@ -74,6 +96,13 @@ def test_what_changes_the_accompaniment_changes_its_version():
     }
     assert len(versions) == 4
     assert separation_version(Separation(weights="/elsewhere")) == separation_version(Separation())
+
+
+def test_one_accompaniment_is_heard_in_several_ways():
+    limits = (None, 10.0, 20.0)
+    settings = [Separation(attenuation_limit_db=limit_db) for limit_db in limits]
+    assert len({separation_version(one) for one in settings}) == 1
+    assert len({removal_version(one) for one in settings}) == 3
 
 
 def test_the_provider_has_its_precision():

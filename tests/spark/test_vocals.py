@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
 from amper_spark.config import Analysis, Limits, Separation
 from amper_spark.decoder import Decoder
-from amper_spark.errors import AmperSparkError
+from amper_spark.errors import AmperSparkError, BadRecordError
 from amper_spark.spark.analysis_rows import analysis_row
 from amper_spark.spark.stems import StemStore
 from amper_spark.spark.vocals import Vocals
@@ -39,13 +41,16 @@ def row_of(file, **options):
         return analysis_row(file.as_uri(), etag="1", decoder=decoder, settings=Analysis(), **options)
 
 
-def test_what_is_analysed_is_the_official_accompaniment(vocals):
-    sound = removed(vocals, GOLDEN / "mixture.flac")
+@pytest.mark.parametrize(("attenuation_limit_db", "share"), [(None, 0.0), (20.0, 0.1)])
+def test_what_is_analysed_is_the_official_accompaniment(vocals, attenuation_limit_db, share):
+    settings = Separation(attenuation_limit_db=attenuation_limit_db)
+    sound = removed(replace(vocals, settings=settings), GOLDEN / "mixture.flac")
     with Decoder() as decoder:
         mixture = decoder.decode(GOLDEN / "mixture.flac").samples
         official = decoder.decode(GOLDEN / "accompaniment.flac").samples
     assert sound.shape == official.shape
-    error_db = 10 * np.log10(((sound - official) ** 2).sum() / (mixture**2).sum())
+    expected = (1 - share) * official + share * mixture
+    error_db = 10 * np.log10(((sound - expected) ** 2).sum() / (mixture**2).sum())
     assert error_db <= -75
 
 
@@ -57,6 +62,28 @@ def test_a_kept_stem_gives_the_same_bits_and_is_used(vocals):
     soundfile.write(stem, np.zeros((44_100, 2)) + 0.25, 44_100, subtype="PCM_24")
     assert removed(vocals, GOLDEN / "mixture.flac").shape == (22_050,)
     assert removed(vocals, GOLDEN / "mixture.flac", name="another").shape == fresh.shape
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_damaged_stem_is_named_as_such(vocals, share):
+    removed(replace(vocals, keep=True), GOLDEN / "mixture.flac")
+    stem = Path(vocals.stems.uri("track-etag"))
+    content = stem.read_bytes()
+    stem.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(BadRecordError, match="among the stems is damaged: delete it"):
+        removed(vocals, GOLDEN / "mixture.flac")
+
+
+def test_the_decoding_process_goes_on_after_a_stem(vocals):
+    removed(replace(vocals, keep=True), GOLDEN / "mixture.flac")
+    others = set(psutil.Process().children())
+    with Decoder() as decoder:
+        started = []
+        for _ in range(2):
+            deque(vocals.removed(GOLDEN / "mixture.flac", decoder=decoder, name="track-etag"), maxlen=0)
+            started.append(set(psutil.Process().children()) - others)
+    assert len(started[0]) == 1
+    assert started[0] == started[1]
 
 
 def test_without_being_asked_no_stem_is_kept(vocals):
