@@ -9,7 +9,7 @@ from amper_spark.job import JobRun, job
     corpus="Only the recordings of this corpus.",
     dry_run="Say how much there is to do and how long it would take.",
     force="Do again what is done.",
-    limit="At most N recordings, the largest first.",
+    limit="At most N recordings, those that take longest first.",
 )
 @click.option("--retry", is_flag=True, help="Try again what was quarantined.")
 @click.option(

@@ -11,6 +11,7 @@ from amper_spark.analysis import analysis_version
 from amper_spark.errors import AmperSparkError
 from amper_spark.separation.accompaniment import removal_version, separation_version
 from amper_spark.spark.corpora import check_known
+from amper_spark.spark.estimate import WEIGHT
 from amper_spark.spark.pending import find_pending
 from amper_spark.spark.schemas import ANALYSES, TRACKS
 from amper_spark.spark.stage import Stage
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from amper_spark.config import Config, Separation
     from amper_spark.spark.lake import Lake
 
+SEPARATION_WORK = 10
+"""How many times the analysis of a file it is to remove its vocals before."""
 UNIT_COLUMNS = ("track_id", "etag", "uri", "size_bytes", "separate")
 
 
@@ -52,13 +55,13 @@ def analysis_units(
     retry : bool
         Select also what was quarantined.
     limit : int, optional
-        At most so many; the largest come first, as they do in the run.
+        At most so many; those that take longest come first, as they do in the run.
 
     Returns
     -------
     units : pa.Table
-        Columns track_id, etag, uri, size_bytes, separate, analysis_version: tracks without their vocals have
-        another version.
+        Columns track_id, etag, uri, size_bytes, separate, analysis_version, work_bytes: tracks without their
+        vocals have another version.
     done_before : int
         How many recordings have their analysis already.
 
@@ -85,9 +88,10 @@ def analysis_units(
         analysis_version(config.analysis, separated=removal_version(config.separation)),
         analysis_version(config.analysis),
     )
-    units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version)
+    work = pc.multiply(tracks["size_bytes"], pc.if_else(tracks["separate"], SEPARATION_WORK, 1))
+    units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version).append_column(WEIGHT, work)
     pending = find_pending(lake, ANALYSES.name, units, force=force, retry=retry)
-    largest_first = pending.units.sort_by([("size_bytes", "descending"), ("track_id", "ascending")])
+    largest_first = pending.units.sort_by([(WEIGHT, "descending"), ("track_id", "ascending")])
     return largest_first.slice(0, limit), pending.done_before
 
 

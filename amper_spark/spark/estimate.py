@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from amper_spark.spark.planning import Batch
     from amper_spark.spark.stage import Stage
 
-WEIGHT = "size_bytes"
-"""The column of a unit that says how much work it is."""
+WEIGHT = "work_bytes"
+"""The column of a unit that says how much work it is: as much as the analysis of a file of so many bytes."""
 _COMMITS = 100
 
 
@@ -29,14 +29,12 @@ class Estimate:
     Parameters
     ----------
     records : int
-    size_bytes : float
     cores : int
     seconds : float or None
         None where the lake holds no batch of this stage to judge by.
     """
 
     records: int
-    size_bytes: float
     cores: int
     seconds: float | None
 
@@ -45,12 +43,12 @@ class Estimate:
 
         Examples
         --------
-        >>> print(Estimate(records=1_000, size_bytes=5e9, cores=8, seconds=600))
-        1,000 to do (5,000 MB), about 10 min on 8 cores
-        >>> print(Estimate(records=1_000, size_bytes=5e9, cores=8, seconds=None))
-        1,000 to do (5,000 MB); nobody can tell how long that takes before the first batch is done
+        >>> print(Estimate(records=1_000, cores=8, seconds=600))
+        1,000 to do, about 10 min on 8 cores
+        >>> print(Estimate(records=1_000, cores=8, seconds=None))
+        1,000 to do; nobody can tell how long that takes before the first batch is done
         """
-        text = f"{self.records:,} to do ({self.size_bytes / 1e6:,.0f} MB)"
+        text = f"{self.records:,} to do"
         if self.seconds is None:
             return f"{text}; nobody can tell how long that takes before the first batch is done"
         return f"{text}, about {format_duration(self.seconds)} on {self.cores} cores"
@@ -72,17 +70,17 @@ def estimate(lake: Lake, stage: Stage, units: pa.Table, cores: int | None = None
     -------
     Estimate
     """
-    size_bytes = float(pc.sum(units[WEIGHT]).as_py() or 0)
+    work = float(pc.sum(units[WEIGHT]).as_py() or 0)
     past = [
         commit.metadata
         for commit in lake.history(stage.table, limit=_COMMITS)
-        if commit.stage == stage.name and "seconds" in commit.metadata
+        if commit.stage == stage.name and {"seconds", WEIGHT} <= commit.metadata.keys()
     ]
     cores = cores or (int(past[0]["cores"]) if past else os.cpu_count()) or 1
     core_seconds = sum(float(batch["seconds"]) * int(batch["cores"]) for batch in past)
-    past_bytes = sum(float(batch["size_bytes"]) for batch in past)
-    seconds = size_bytes * core_seconds / past_bytes / cores if past_bytes > 0 else None
-    return Estimate(records=units.num_rows, size_bytes=size_bytes, cores=cores, seconds=seconds)
+    past_work = sum(float(batch[WEIGHT]) for batch in past)
+    seconds = work * core_seconds / past_work / cores if past_work > 0 else None
+    return Estimate(records=units.num_rows, cores=cores, seconds=seconds)
 
 
 def batch_metadata(

@@ -135,7 +135,7 @@ def run_stage(
     lake : Lake
     stage : Stage
     units : pyarrow.Table
-        The units of work: the key columns of the stage's table, ``size_bytes``, and what the transform needs.
+        The units of work: the key columns of the stage's table, ``work_bytes``, and what the transform needs.
         References, never audio.
     settings : amper_spark.config.Stage
     force : bool

@@ -11,6 +11,9 @@ import pytest
 import soundfile
 from deltalake import DeltaTable
 
+from amper_spark.config import Config
+from amper_spark.spark.analyses import analysis_units
+
 
 @pytest.fixture
 def run(command, lake, corpus):
@@ -270,6 +273,10 @@ def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_mu
     manifest = corpus.parent / "manifest.csv"
     manifest.write_text("key,separate\nsong.wav,true\nrender.wav,false\n")
     command("catalog", corpus, "--lake", lake.uri, "--manifest", manifest)
+    units, _ = analysis_units(lake, config=Config())
+    with_vocals, without = units.sort_by("separate").to_pylist()
+    assert without["size_bytes"] == with_vocals["size_bytes"]
+    assert without["work_bytes"] > 5 * with_vocals["work_bytes"]
     assert "2 done" in command("analyze", "--lake", lake.uri, "--keep-stems")
     assert "nothing new" in command("analyze", "--lake", lake.uri)
     (stem,) = (Path(lake.uri) / "stems").rglob("*.flac")

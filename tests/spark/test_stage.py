@@ -58,7 +58,7 @@ def units_of(n: int, *, start: int = 0) -> pa.Table:
             "track_id": [f"t{number:04d}" for number in numbers],
             "etag": [f"e{number}" for number in numbers],
             "analysis_version": ["v1"] * n,
-            "size_bytes": [1000 + (number * 37) % 101 for number in numbers],
+            "work_bytes": [1000 + (number * 37) % 101 for number in numbers],
         }
     )
 
@@ -199,15 +199,15 @@ def test_a_task_gets_a_bin_with_the_longest_first(spark: SparkSession, lake: Lak
         context = TaskContext.get()
         assert context is not None
         # Rows keep the order in which a task writes them.
-        return row_of(unit, detail=f"{context.partitionId()} {unit['size_bytes']}")
+        return row_of(unit, detail=f"{context.partitionId()} {unit['work_bytes']}")
 
     settings = config.Stage(tasks_per_core=3)
     run_stage(spark, lake, a_stage(work), units_of(40), settings=settings)
 
     tasks: dict[str, list[int]] = {}
     for detail in lake.read("analyses", columns=["detail"])["detail"].to_pylist():
-        task, size_bytes = detail.split()
-        tasks.setdefault(task, []).append(int(size_bytes))
+        task, work_bytes = detail.split()
+        tasks.setdefault(task, []).append(int(work_bytes))
     assert len(tasks) == 6
     for sizes in tasks.values():
         assert sizes == sorted(sizes, reverse=True)
@@ -539,7 +539,7 @@ def kill_java(batches):
     next(parent for parent in psutil.Process().parents() if parent.name() == "java").kill()
     yield from batches
 
-units = pa.table({"track_id": ["t"], "etag": ["e"], "analysis_version": ["v"], "size_bytes": [1]})
+units = pa.table({"track_id": ["t"], "etag": ["e"], "analysis_version": ["v"], "work_bytes": [1]})
 config = Config(spark={"spark.master": "local[1]", "spark.ui.enabled": "false"})
 try:
     with spark_session(config, app_name="lost") as spark:
@@ -590,5 +590,5 @@ def test_forced_units_are_checked_too(spark: SparkSession, lake: Lake):
 
     with pytest.raises(ParameterError, match="twice"):
         run_stage(spark, lake, a_stage(), twice, settings=SETTINGS, force=True)
-    with pytest.raises(ParameterError, match="size_bytes"):
-        run_stage(spark, lake, a_stage(), units_of(2).drop_columns("size_bytes"), settings=SETTINGS)
+    with pytest.raises(ParameterError, match="work_bytes"):
+        run_stage(spark, lake, a_stage(), units_of(2).drop_columns("work_bytes"), settings=SETTINGS)
