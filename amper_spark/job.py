@@ -238,7 +238,7 @@ def errors_in_one_line() -> Iterator[None]:
         click.echo(f"Error: {error}", err=True)
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        click.echo("Stopped. Nothing that was committed is lost; run the same command again.", err=True)
+        click.echo("Stopped. What was finished is kept; run the same command again.", err=True)
         sys.exit(FAILED)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _SPARK_PACKAGES:

@@ -87,7 +87,7 @@ no_java() {
 
 fetch_network() {  # a machine without it can do all but remove vocals
     say "Getting the network that removes vocals"
-    "$venv/bin/amper-spark" separation fetch || say "Vocals cannot be removed until this works: amper-spark separation fetch"
+    "$venv/bin/amper-spark" separation fetch --with-full-precision || say "Vocals cannot be removed until this works: amper-spark separation fetch"
 }
 
 python=$(find_python)

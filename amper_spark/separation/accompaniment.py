@@ -11,6 +11,8 @@ from the suppression of noise. docs/accuracy.md has what that is worth.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -20,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.audio import STEREO, Samples, analysed_blocks
-from amper_spark.config import content_hash
-from amper_spark.errors import BadRecordError, Reason
+from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 from amper_spark.grid import SAMPLE_RATE
+from amper_spark.separation.graph import GRAPH_REVISION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +38,7 @@ SEPARATION_REVISION = 1
 """Raised whenever the same configuration gives another accompaniment than before."""
 
 _FULL_SCALE = 2**23
+_VERSION_DIGITS = 12
 
 
 def separation_version(settings: Separation) -> str:
@@ -49,8 +52,8 @@ def separation_version(settings: Separation) -> str:
     >>> separation_version(Separation()) == separation_version(Separation(mask_extension="average"))
     False
     """
-    decides_nothing = {"weights": None, "official_python": None, "attenuation_limit_db": None}
-    return content_hash(settings.model_copy(update=decides_nothing), salt=f"separation {SEPARATION_REVISION}")
+    parts = [SEPARATION_REVISION, GRAPH_REVISION, provider_name(settings), settings.mask_extension]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_VERSION_DIGITS]
 
 
 def removal_version(settings: Separation) -> str:
@@ -66,17 +69,17 @@ def removal_version(settings: Separation) -> str:
 
 
 def provider_name(settings: Separation) -> str:
-    """Say what computes the masks, for the column ``provider``.
+    """Say what removes the vocals, for the column ``provider``.
 
     Examples
     --------
     >>> from amper_spark.config import Separation
     >>> provider_name(Separation()), provider_name(Separation(provider="cuda"))
-    ('cpu-fp32', 'cuda-fp32')
+    ('spleeter-cpu-fp32', 'spleeter-cuda-fp32')
     """
     if settings.engine == "official":
         return "official-tensorflow"
-    return settings.provider if settings.provider.endswith("bf16") else f"{settings.provider}-fp32"
+    return f"spleeter-{settings.provider}{'' if settings.provider.endswith('bf16') else '-fp32'}"
 
 
 def vocal_removal(settings: Separation, *, model: Path | None) -> Remove:
@@ -97,7 +100,7 @@ def vocal_removal(settings: Separation, *, model: Path | None) -> Remove:
     AmperSparkError
         If the model, or what it runs on, is missing.
     """
-    if settings.engine == "official" or model is None:
+    if settings.engine == "official":
         from amper_spark.separation.official import official_accompaniment
 
         return partial(
@@ -108,6 +111,8 @@ def vocal_removal(settings: Separation, *, model: Path | None) -> Remove:
     from amper_spark.separation.network import Network
     from amper_spark.separation.separator import separate_blocks
 
+    if model is None:
+        raise AmperSparkError("there is no network that removes vocals: run amper-spark separation fetch")
     network = Network(model, settings.provider)
 
     def remove(blocks: Iterable[Samples]) -> Iterator[Samples]:

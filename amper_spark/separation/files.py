@@ -6,10 +6,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import numpy as np
 import soundfile
 
+from amper_spark.audio import finite_blocks
 from amper_spark.audio_file import open_audio
-from amper_spark.errors import ParameterError
+from amper_spark.errors import BadRecordError, ParameterError
 from amper_spark.separation.conversion import separate_recording
 
 if TYPE_CHECKING:
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 _PCM = "PCM_24"
 SUBTYPES = {".wav": _PCM, ".flac": _PCM, ".aiff": _PCM, ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 """Formats of the output, by suffix, and how samples are written in them."""
-
-_BLOCK_FRAMES = 65_536
+_SYSTEM_ERROR = 2  # of libsndfile
 
 
 def separate_file(
@@ -34,7 +35,7 @@ def separate_file(
     network: MaskEstimator,
     mask_extension: MaskExtension,
     on_progress: Callable[[float], object] | None = None,
-) -> None:
+) -> dict[Path, int]:
     """Write the accompaniment of a recording, and if asked its vocals, at its own rate, channels and length.
 
     Parameters
@@ -46,6 +47,11 @@ def separate_file(
         See `amper_spark.separation.separator.separate_blocks`.
     on_progress : callable, optional
         Told which share of the recording is done, as its header has it, 0 to 1.
+
+    Returns
+    -------
+    dict of Path to int
+        How many samples of each output were beyond full scale, and have been clipped.
 
     Raises
     ------
@@ -62,18 +68,33 @@ def separate_file(
         _check_output(file, source)
     if vocals is not None and vocals.resolve() == to.resolve():
         raise ParameterError(f"{to}: accompaniment and vocals need files of their own")
-    with open_audio(source) as audio, ExitStack() as written:
+    n_clipped = dict.fromkeys(outputs, 0)
+    with _named(source), open_audio(source) as audio, ExitStack() as written:
         files = [written.enter_context(_written(file, audio)) for file in outputs]
         parts = separate_recording(
-            blocks=_blocks(audio, on_progress or bool),
+            blocks=_blocks(audio, on_progress),
             rate=audio.samplerate,
             network=network,
             mask_extension=mask_extension,
             with_vocals=vocals is not None,
         )
         for stems in parts:
-            for file, samples in zip(files, stems, strict=False):
-                file.write(samples)
+            for output, file, samples in zip(outputs, files, stems, strict=False):
+                if samples is not None:
+                    n_clipped[output] += int(np.count_nonzero(np.abs(samples) > 1))
+                    file.write(samples)
+    return n_clipped
+
+
+@contextmanager
+def _named(source: Path) -> Iterator[None]:
+    """Say of what recording it is that cannot be decoded."""
+    try:
+        yield
+    except BadRecordError as error:
+        raise BadRecordError(error.reason, f"{source}: {error.detail}") from error
+    except ParameterError as error:
+        raise ParameterError(f"{source}: {error}") from error
 
 
 def _check_output(file: Path, source: Path) -> None:
@@ -85,12 +106,13 @@ def _check_output(file: Path, source: Path) -> None:
         raise ParameterError(f"{file.parent} is not a folder")
 
 
-def _blocks(audio: soundfile.SoundFile, on_progress: Callable[[float], object]) -> Iterator[Samples]:
+def _blocks(audio: soundfile.SoundFile, on_progress: Callable[[float], object] | None) -> Iterator[Samples]:
     done = 0
-    while (block := audio.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)).size:
+    for block in finite_blocks(audio):
         yield block
         done += len(block)
-        on_progress(min(1.0, done / max(audio.frames, 1)))
+        if on_progress is not None:
+            on_progress(min(1.0, done / max(audio.frames, 1)))
 
 
 @contextmanager
@@ -101,12 +123,17 @@ def _written(file: Path, like: soundfile.SoundFile) -> Iterator[soundfile.SoundF
         try:
             output = soundfile.SoundFile(passing, "w", like.samplerate, like.channels, subtype=subtype)
         except soundfile.LibsndfileError as error:
+            if error.code == _SYSTEM_ERROR:
+                raise OSError(f"{file} cannot be written: there is no permission, or no room") from error
             raise ParameterError(
-                f"{file}: cannot hold {like.samplerate} Hz and {like.channels} channels: "
+                f"{file} cannot hold {like.samplerate} Hz and {like.channels} channels: "
                 f"{error.error_string.removeprefix('Error : ')}"
             ) from error
         with output:
-            yield output
+            try:
+                yield output
+            except soundfile.LibsndfileError as error:  # such as a full disk
+                raise OSError(f"{file} cannot be written: {error.error_string}") from error
         passing.replace(file)
     finally:
         passing.unlink(missing_ok=True)

@@ -88,8 +88,10 @@ def _load_cpu(model: Path) -> _Loaded:
 
 
 def _load_cuda(model: Path) -> _Loaded:
-    # Rounded to 10 bits, as TF32 does, the accompaniment would be another from GPU to GPU.
-    return _load_onnx_runtime(model, "CUDAExecutionProvider", {"use_tf32": "0"})
+    # Rounded to 10 bits, as TF32 does, the accompaniment would be another from GPU to GPU; and another from
+    # process to process, if its algorithms were those that happened to win a race.
+    options = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+    return _load_onnx_runtime(model, "CUDAExecutionProvider", options)
 
 
 def _load_onnx_runtime(model: Path, provider: str, options: dict[str, str]) -> _Loaded:
@@ -123,6 +125,7 @@ def _session_options(onnxruntime: Any) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Planned in advance, the memory of a chunk is half as much again, and no time is won.
     options.enable_mem_pattern = False
+    options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors
     return options
 

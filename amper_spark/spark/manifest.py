@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from amper_spark.errors import ConfigError
+from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ def read_manifest(file: Path) -> dict[str, ManifestEntry]:
     file : Path
         ``.csv`` with a header, or ``.jsonl`` with an object a line. ``key`` is the path of a file below the
         root of the corpus; ``descriptor``, ``recording_id``, ``separate`` and ``parent_id`` are optional, and
-        what is left empty is unknown. Any other column becomes a tag.
+        what is left empty is unknown. Any other column becomes a tag, but not ``separate`` misspelt.
 
     Returns
     -------
@@ -110,6 +111,12 @@ def _csv_records(file: Path, problems: list[str]) -> Iterator[tuple[int, Mapping
             raise ConfigError(
                 [f"{file.name}:1: expected a header of distinct names with key among them, got {header}"]
             )
+        # As a tag it would leave the vocals in, without a word.
+        problems += [
+            f"{file.name}:1: a column {name!r}{suggestion}"
+            for name in header
+            if name not in _COLUMNS and (suggestion := did_you_mean(name, ["separate"]))
+        ]
         for row in rows:
             if len(row) > len(header):
                 problems.append(f"{file.name}:{rows.line_num}: {len(row)} values for {len(header)} columns")

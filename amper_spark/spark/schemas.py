@@ -163,13 +163,21 @@ ANALYSES = Table(
         [
             _column("track_id", pa.string(), "the track, see tracks"),
             _column("etag", pa.string(), "etag of the file that was analysed"),
-            _column("analysis_version", pa.string(), "hash of the configuration of the analysis"),
+            _column(
+                "analysis_version",
+                pa.string(),
+                "hash of all that decides the result, the removal of vocals too",
+            ),
             _column("outcome", pa.string(), f"{DONE} or {QUARANTINED}"),
             _column("reason", pa.string(), f"why it was quarantined: {', '.join(Reason)}", nullable=True),
             _column("detail", pa.string(), "the reason in a sentence", nullable=True),
             _column("attempt", pa.int32(), "attempt of the task that wrote the row, from 0"),
             _column("duration_s", pa.float64(), "duration as analysed; 0 where it was not", unit="s"),
-            _column("provider", pa.string(), "execution provider of the analysis, CPU unless configured"),
+            _column(
+                "provider",
+                pa.string(),
+                "what computed it: cpu-fp32, spleeter-cpu-fp32 where vocals were removed, ...",
+            ),
             _column("batch_id", pa.string(), "batch of work that the row was committed with"),
             _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
             _column("windows", _list_of(_WINDOW), "windows of 10 s, one every 2 s; empty if quarantined"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,7 +14,7 @@ import pyarrow.fs
 import soundfile
 
 from amper_spark.audio import BLOCK_FRAMES, STEREO
-from amper_spark.errors import BadRecordError, Reason
+from amper_spark.audio_file import check_storage
 from amper_spark.spark.staging import open_filesystem
 
 if TYPE_CHECKING:
@@ -62,20 +62,21 @@ class StemStore:
         Yields
         ------
         Path or None
-            A local file, which is gone afterwards where the lake is not local; None where there is no stem.
+            A local file, which is gone afterwards where the lake is not local; None where there is no stem,
+            or a damaged one.
         """
         filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
         path = f"{folder}/{_file_name(name)}"
         if filesystem.get_file_info(path).type != pyarrow.fs.FileType.File:
             yield None
         elif isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-            yield Path(path)
+            yield Path(path) if _is_whole(Path(path)) else None
         else:
             with tempfile.NamedTemporaryFile(suffix=".flac") as copy:
                 with filesystem.open_input_stream(path) as stored:
                     shutil.copyfileobj(stored, copy)
                 copy.flush()
-                yield Path(copy.name)
+                yield Path(copy.name) if _is_whole(Path(copy.name)) else None
 
     def kept(self, name: str, blocks: Iterable[npt.NDArray[np.int32]]) -> Iterator[npt.NDArray[np.int32]]:
         """Keep an accompaniment while it is passed on; what does not come to its end is not kept.
@@ -97,7 +98,10 @@ class StemStore:
                 file, "w", STEREO.sample_rate, STEREO.channels, subtype="PCM_24", format="FLAC"
             ) as flac:
                 for block in blocks:
-                    flac.write(block << _UNUSED_BITS)
+                    try:
+                        flac.write(block << _UNUSED_BITS)
+                    except soundfile.LibsndfileError as error:  # no room: not the recording's fault
+                        raise OSError(f"{file} cannot be written: {error.error_string}") from error
                     yield block
             self._put(file, name)
 
@@ -127,23 +131,21 @@ def read_stem(file: Path) -> Iterator[npt.NDArray[np.int32]]:
     ------
     np.ndarray [shape=(sample, 2)], int32
         See `amper_spark.separation.accompaniment.rounded`.
-
-    Raises
-    ------
-    BadRecordError
-        ``unreadable`` if it is damaged; its words tell to delete it.
     """
-    n_missing = 1
-    with suppress(soundfile.LibsndfileError), soundfile.SoundFile(file) as stem:
-        n_missing = stem.frames
+    with soundfile.SoundFile(file) as stem:
         for block in stem.blocks(BLOCK_FRAMES, dtype="int32", always_2d=True):
-            n_missing -= len(block)
             yield block >> _UNUSED_BITS
-    if n_missing:
-        raise BadRecordError(
-            Reason.UNREADABLE,
-            "its accompaniment among the stems is damaged: delete it, then analyze --retry",
-        )
+
+
+def _is_whole(file: Path) -> bool:
+    """Decode a stem to its end, which takes a twentieth of making another."""
+    try:
+        n_frames = soundfile.info(file).frames
+        return n_frames == sum(len(block) for block in read_stem(file))
+    except soundfile.LibsndfileError:
+        if file.stat().st_size:
+            check_storage(file)  # an OSError where the disk is to blame
+        return False
 
 
 def _file_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
@@ -88,24 +89,28 @@ class Vocals:
             attenuation_limit_db=self.settings.attenuation_limit_db,
         )
         recording = decoder.stream(path, layout=STEREO)
-        with self._kept(name) as stem:
+        with self._stem(name) as stem:
             if stem is not None:
                 yield from heard(read_stem(stem), recording=recording)
+                deque(recording, maxlen=0)  # it counts only if it is accepted to its end
                 return
         behind: Iterable[Samples] = ()
-        if self.settings.attenuation_limit_db is not None:
+        if self.settings.engine == "official":  # which takes all of it before it gives anything
+            behind = decoder.stream(path, layout=STEREO)
+        elif self.settings.attenuation_limit_db is not None:
             recording, behind = tee(recording)
         accompaniment = rounded(_worker_removal(self.settings, self.model)(recording))
         if self.stems is not None and self.keep and name is not None:
             accompaniment = self.stems.kept(name, accompaniment)
         yield from heard(accompaniment, recording=behind)
 
-    def _kept(self, name: str | None) -> AbstractContextManager[Path | None]:
+    def _stem(self, name: str | None) -> AbstractContextManager[Path | None]:
         return nullcontext() if self.stems is None or name is None else self.stems.found(name)
 
 
+@cache
 def hand_out(context: SparkContext, model: Path) -> str:
-    """Have Spark bring the graph to every executor, once.
+    """Have Spark bring the graph to every executor, once however often this is called.
 
     Returns
     -------

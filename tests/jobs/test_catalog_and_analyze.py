@@ -288,6 +288,13 @@ def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_mu
     assert "1 done" in command("analyze", "--lake", lake.uri, "--no-separate")
 
 
+def test_one_file_is_separated_by_the_network_alone(command, tmp_path, write_music):
+    write_music(tmp_path / "song.wav")
+    official = ("--set", "separation.engine=official", "--set", "separation.official_python=python")
+    said = command("separate", tmp_path / "song.wav", tmp_path / "backing.wav", *official, status=2)
+    assert "separation.engine=official is for the analysis alone" in said
+
+
 def test_help_teaches(command):
     overview = command("--help")
     assert "catalog ~/Music" in overview

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amper_spark.config import Limits, Separation
-from amper_spark.errors import BadRecordError, ConfigError, Reason
+from amper_spark.errors import AmperSparkError, BadRecordError, ConfigError, Reason
 from amper_spark.recording import describe_recording
 from amper_spark.separation.accompaniment import (
     analysed_accompaniment,
@@ -14,6 +14,7 @@ from amper_spark.separation.accompaniment import (
     removal_version,
     rounded,
     separation_version,
+    vocal_removal,
 )
 from amper_spark.separation.separator import separate_blocks
 
@@ -106,9 +107,14 @@ def test_one_accompaniment_is_heard_in_several_ways():
 
 
 def test_the_provider_has_its_precision():
-    assert provider_name(Separation(provider="openvino-bf16")) == "openvino-bf16"
+    assert provider_name(Separation(provider="openvino-bf16")) == "spleeter-openvino-bf16"
     official = Separation(engine="official", official_python="python")
     assert provider_name(official) == "official-tensorflow"
+
+
+def test_without_its_network_it_is_said_how_to_get_it():
+    with pytest.raises(AmperSparkError, match="amper-spark separation fetch"):
+        vocal_removal(Separation(), model=None)
 
 
 def test_the_official_engine_needs_an_interpreter():

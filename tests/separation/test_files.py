@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+
 import numpy as np
 import pytest
 import soundfile
@@ -36,7 +39,7 @@ def recording(tmp_path, noise):
 
 
 def separate(source, to, network, **options):
-    separate_file(source, to, network=network, mask_extension="average", **options)
+    return separate_file(source, to, network=network, mask_extension="average", **options)
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
@@ -60,6 +63,16 @@ def test_the_parts_are_what_they_say(recording, constant):
         np.testing.assert_allclose(soundfile.read(file)[0], share * samples, atol=1e-5)
 
 
+def test_what_is_clipped_is_counted(recording, constant):
+    source = recording(n_samples=9_000)
+    samples = 2 * soundfile.read(source)[0] / 0.1
+    soundfile.write(source, samples, 44_100, subtype="FLOAT")
+    to, vocals = source.with_name("backing.flac"), source.with_name("vocals.flac")
+    clipped = separate(source, to, constant(1), vocals=vocals)
+    assert clipped[vocals] == 0
+    assert abs(clipped[to] - np.count_nonzero(np.abs(samples) > 1)) < 10
+
+
 def test_progress_ends_at_the_whole(recording, constant):
     source, seen = recording(n_samples=200_000), []
     separate(source, source.with_name("backing.wav"), constant(1), on_progress=seen.append)
@@ -80,7 +93,7 @@ def test_what_fails_half_way_leaves_all_as_it_was(recording, noise):
 
 def test_a_format_that_cannot_hold_it_is_said_by_name(recording, constant):
     source = recording(rate=96_000)
-    with pytest.raises(ParameterError, match=r"backing\.mp3: .*96000 Hz and 2 channels"):
+    with pytest.raises(ParameterError, match=r"backing\.mp3 cannot hold 96000 Hz and 2 channels"):
         separate(source, source.with_name("backing.mp3"), constant(1))
     assert [file.name for file in source.parent.iterdir()] == ["song.wav"]
 
@@ -98,6 +111,35 @@ def test_outputs_that_cannot_be_are_refused(recording, constant, tmp_path):
     with pytest.raises(ParameterError, match="accompaniment and vocals need files of their own"):
         separate(source, backing, constant(1), vocals=backing)
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_damaged_recordings_are_separated_as_far_as_they_decode(tmp_path, make_file, damaged_kind, constant):
+    source = make_file(damaged_kind)
+    separate(source, tmp_path / "backing.wav", constant(1))
+    assert soundfile.info(tmp_path / "backing.wav").frames > 0
+
+
+def test_samples_that_are_no_numbers_are_said_to_be_so(tmp_path, recording, constant):
+    source = tmp_path / "song.wav"
+    soundfile.write(source, np.array([0.1, np.nan, 0.1]), 44_100, subtype="FLOAT")
+    with pytest.raises(BadRecordError, match=r"a sample of nan at 0\.000 s"):
+        separate(source, tmp_path / "backing.wav", constant(1))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_no_room_is_said_in_words(recording, constant):
+    source = recording()
+    full = source.with_name("full.wav")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"full\.wav cannot be written"):
+            separate(source, full, constant(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(source.parent.iterdir()) == [source]
 
 
 def test_what_is_no_recording_is_said_to_be_none(tmp_path, constant):

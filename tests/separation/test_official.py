@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from amper_spark.errors import AmperSparkError
+from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 from amper_spark.separation.official import official_accompaniment
 from benchmarks.official_spleeter import MODELS, PYTHON
 
@@ -73,6 +73,13 @@ def test_an_interpreter_that_is_not_there(noise):
 def test_an_interpreter_without_the_package(noise):
     with pytest.raises(AmperSparkError, match="ModuleNotFoundError: No module named 'spleeter'"):
         separated([noise])
+
+
+def test_a_package_that_is_killed_costs_its_recording(package, noise):
+    package("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(BadRecordError, match="died of SIGKILL") as caught:
+        separated([noise])
+    assert caught.value.reason == Reason.OUT_OF_MEMORY
 
 
 def test_the_last_words_of_the_package(package, noise):

@@ -41,3 +41,10 @@ def test_a_struct_without_a_uri_is_told_so(spark):
 
     with pytest.raises(PySparkException, match="must have a field 'uri', got path"):
         analysed(frame, F.struct("path"))
+
+
+def test_vocals_are_not_left_in_silently(spark, make_file, good_kinds):
+    path = make_file(good_kinds[0])
+    frame = spark.createDataFrame([(path.as_uri(), True)], "uri string, separate boolean")
+    with pytest.raises(PySparkException, match="vocals are to be removed, but vocals=None"):
+        frame.select(analyze_udf(F.struct("uri", "separate"))).collect()

@@ -81,3 +81,11 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path, name, content, message)
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read_manifest(tmp_path / name)
+
+
+@pytest.mark.parametrize("column", ["seperate", "Separate"])
+def test_vocals_are_not_left_in_by_a_slip(tmp_path, column):
+    file = tmp_path / "manifest.csv"
+    file.write_text(f"key,{column}\nsong.mp3,true\n")
+    with pytest.raises(ConfigError, match=f"manifest.csv:1: a column '{column}'; did you mean 'separate'?"):
+        read_manifest(file)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow.fs
 import pytest
 import soundfile
 
@@ -15,7 +18,7 @@ from amper_spark.config import Analysis, Limits, Separation
 from amper_spark.decoder import Decoder
 from amper_spark.errors import AmperSparkError, BadRecordError
 from amper_spark.spark.analysis_rows import analysis_row
-from amper_spark.spark.stems import StemStore
+from amper_spark.spark.stems import StemStore, read_stem
 from amper_spark.spark.vocals import Vocals
 
 GOLDEN = Path(__file__).parents[1] / "data" / "separation"
@@ -38,7 +41,7 @@ def removed(vocals, file, name="track-etag"):
 
 def row_of(file, **options):
     with Decoder() as decoder:
-        return analysis_row(file.as_uri(), etag="1", decoder=decoder, settings=Analysis(), **options)
+        return analysis_row(file.as_uri(), etag=None, decoder=decoder, settings=Analysis(), **options)
 
 
 @pytest.mark.parametrize(("attenuation_limit_db", "share"), [(None, 0.0), (20.0, 0.1)])
@@ -65,13 +68,28 @@ def test_a_kept_stem_gives_the_same_bits_and_is_used(vocals):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_damaged_stem_is_named_as_such(vocals, share):
-    removed(replace(vocals, keep=True), GOLDEN / "mixture.flac")
+def test_a_damaged_stem_is_made_again(vocals, share):
+    fresh = removed(replace(vocals, keep=True), GOLDEN / "mixture.flac")
     stem = Path(vocals.stems.uri("track-etag"))
     content = stem.read_bytes()
     stem.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(BadRecordError, match="among the stems is damaged: delete it"):
-        removed(vocals, GOLDEN / "mixture.flac")
+    np.testing.assert_array_equal(removed(replace(vocals, keep=True), GOLDEN / "mixture.flac"), fresh)
+    assert stem.read_bytes() == content
+
+
+def test_stems_may_lie_elsewhere(monkeypatch, tmp_path):
+    elsewhere = pyarrow.fs.SubTreeFileSystem(str(tmp_path), pyarrow.fs.LocalFileSystem())
+    monkeypatch.setattr("amper_spark.spark.stems.open_filesystem", lambda uri, options: (elsewhere, "stems"))
+    elsewhere.create_dir("stems")
+    store = StemStore("s3://bucket/lake", "0123456789ab")
+    samples = np.arange(200_000, dtype=np.int32).reshape(-1, 2)
+    with store.found("a") as found:
+        assert found is None
+    deque(store.kept("a", iter(np.array_split(samples, 7))), maxlen=0)
+    with store.found("a") as found:
+        np.testing.assert_array_equal(np.concatenate(list(read_stem(found))), samples)
+        copy = found
+    assert not copy.exists()
 
 
 def test_the_decoding_process_goes_on_after_a_stem(vocals):
@@ -89,6 +107,34 @@ def test_the_decoding_process_goes_on_after_a_stem(vocals):
 def test_without_being_asked_no_stem_is_kept(vocals):
     removed(vocals, GOLDEN / "mixture.flac")
     assert not Path(vocals.stems.uri("track-etag")).exists()
+
+
+@pytest.mark.parametrize("attenuation_limit_db", [None, 20.0])
+def test_a_kept_stem_gets_a_recording_past_no_limit(vocals, attenuation_limit_db):
+    settings = Separation(attenuation_limit_db=attenuation_limit_db)
+    removed(replace(vocals, settings=settings, keep=True), GOLDEN / "mixture.flac")
+    short = replace(vocals, settings=settings)
+    with (
+        Decoder(limits=Limits(max_duration_s=5)) as decoder,
+        pytest.raises(BadRecordError, match="more than 5 s decode"),
+    ):
+        deque(short.removed(GOLDEN / "mixture.flac", decoder=decoder, name="track-etag"), maxlen=0)
+
+
+def test_a_full_disk_is_not_the_recordings_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    store = StemStore(str(tmp_path / "lake"), "0123456789ab")
+    noise = np.random.default_rng(0).integers(-(2**23), 2**23, (200_000, 2), dtype=np.int32)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be written"):
+            deque(store.kept("a", iter([noise] * 9)), maxlen=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(tmp_path.rglob("*.flac"))
 
 
 def test_what_does_not_come_to_its_end_is_not_kept(tmp_path):
@@ -110,11 +156,11 @@ def test_any_name_has_a_file_of_its_own_folder(name, tmp_path):
     assert soundfile.read(file, dtype="int32")[0].tolist() == [[7 << 8] * 2] * 9
 
 
-def test_a_row_says_what_removed_the_vocals_and_differs(vocals, monkeypatch):
-    monkeypatch.setattr("amper_spark.spark.analysis_rows.check_unchanged", lambda path, etag: None)
+def test_a_row_says_what_removed_the_vocals_and_differs(vocals):
     file = GOLDEN / "mixture.flac"
     with_vocals, without = row_of(file), row_of(file, vocals=vocals, stem="track-etag")
-    assert (without["outcome"], without["provider"]) == ("done", "cpu-fp32")
+    assert (with_vocals["provider"], without["provider"]) == ("cpu-fp32", "spleeter-cpu-fp32")
+    assert without["outcome"] == "done"
     assert without["duration_s"] == with_vocals["duration_s"]
     assert without["windows"] != with_vocals["windows"]
     retried = row_of(file, vocals=vocals, stem="track-etag", attempt=1)

@@ -12,9 +12,10 @@ import psutil
 import pytest
 import soundfile
 
-from amper_spark.config import Analysis
+from amper_spark.config import Analysis, Limits, Separation
 from amper_spark.decoder import Decoder
 from amper_spark.spark.analysis_rows import analysis_row
+from amper_spark.spark.vocals import Vocals
 
 REFERENCE_TRACK = Path(__file__).parents[2] / "data" / "reference-tracks" / "metal_madness.ogg"
 
@@ -37,10 +38,10 @@ def peak_mb(pid):
     return int(status["VmHWM"].split()[0]) / 1024
 
 
-def measured_row(uri):
+def measured_row(uri, vocals=None):
     """Analyse a recording as a worker does, and see what that has taken."""
     with Decoder() as decoder:
-        row = analysis_row(uri, etag=None, decoder=decoder, settings=Analysis())
+        row = analysis_row(uri, etag=None, decoder=decoder, settings=Analysis(), vocals=vocals)
         this = psutil.Process()
         (decoding,) = [child for child in this.children() if "amper_spark.decoder_child" in child.cmdline()]
         return {
@@ -50,9 +51,9 @@ def measured_row(uri):
         }
 
 
-def measured_alone(file):
+def measured_alone(file, *model):
     """Measure in a process of its own: in this one others have left their peak."""
-    done = subprocess.run([sys.executable, __file__, file.as_uri()], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, file.as_uri(), *model], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -97,5 +98,19 @@ def test_a_recording_of_hours_takes_a_worker_less_than_a_gigabyte(spark, tmp_pat
     assert row.decoder_mb < 100
 
 
+@linux_only
+@pytest.mark.slow
+def test_a_worker_that_removes_vocals_takes_half_a_gigabyte_more(separation_model, tmp_path):
+    file = tmp_path / "long.flac"
+    write_long(file, 10 * 60)
+    without, with_network = measured_alone(file), measured_alone(file, str(separation_model))
+    print(without, with_network)  # noqa: T201 - `pytest -s` shows it
+    assert with_network["worker_mb"] - without["worker_mb"] < 477  # MiB: 0.5 GB
+
+
+def vocals_by(model):
+    return Vocals(settings=Separation(), limits=Limits(), model=model)
+
+
 if __name__ == "__main__":
-    print(json.dumps(measured_row(sys.argv[1])))  # noqa: T201 - for `measured_alone`
+    print(json.dumps(measured_row(sys.argv[1], *map(vocals_by, sys.argv[2:]))))  # noqa: T201 - for `measured_alone`
