@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from amper_spark.errors import AmperSparkError
 from amper_spark.separation.accompaniment import removal_version, separation_version
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.estimate import WEIGHT
-from amper_spark.spark.pending import find_pending
+from amper_spark.spark.pending import find_pending, without
 from amper_spark.spark.schemas import ANALYSES, TRACKS
 from amper_spark.spark.stage import Stage
 from amper_spark.spark.stems import StemStore
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from amper_spark.config import Config, Separation
     from amper_spark.spark.lake import Lake
+
+_LOG = logging.getLogger(__name__)
 
 SEPARATION_WORK = 10
 """How many times the analysis of a file it is to remove its vocals before."""
@@ -92,8 +95,25 @@ def analysis_units(
     work = pc.multiply(tracks["size_bytes"], pc.if_else(tracks["separate"], SEPARATION_WORK, 1))
     units = tracks.select(UNIT_COLUMNS).append_column("analysis_version", version).append_column(WEIGHT, work)
     pending = find_pending(lake, ANALYSES.name, units, force=force, retry=retry)
+    if pending.done_before:
+        _tell_what_is_hidden(lake, without(units, pending.units, ANALYSES.key))
     largest_first = pending.units.sort_by([(WEIGHT, "descending"), ("track_id", "ascending")])
     return largest_first.slice(0, limit), pending.done_before
+
+
+def _tell_what_is_hidden(lake: Lake, done: pa.Table) -> None:
+    """Say that views show another analysis of some recordings, though this one is done."""
+    names = ["track_id", "etag"]
+    rows = lake.read(ANALYSES.name, [*names, "analysis_version", "at"]).sort_by([("at", "descending")])
+    newest = rows.group_by(names, use_threads=False).aggregate([("analysis_version", "first")])
+    both = done.select([*names, "analysis_version"]).join(newest, names, join_type="inner")
+    hidden = pc.sum(pc.not_equal(both["analysis_version"], both["analysis_version_first"])).as_py()
+    if hidden:
+        _LOG.warning(
+            "%s of those done before: analysed in another way since, which is what views show; "
+            "--force makes this analysis the newest",
+            f"{hidden:,}",
+        )
 
 
 def separation_model(settings: Separation, units: pa.Table) -> Path | None:

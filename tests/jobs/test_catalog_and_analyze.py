@@ -267,7 +267,7 @@ def test_a_second_folder_of_the_same_name_is_refused(command, lake, corpus, writ
 
 
 @pytest.mark.usefixtures("separation_model")
-def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_music):
+def test_vocals_are_removed_where_they_are_to_be(caplog, command, lake, corpus, write_music):
     for name in ("song", "render"):
         write_music(corpus / f"{name}.wav")
     manifest = corpus.parent / "manifest.csv"
@@ -286,6 +286,13 @@ def test_vocals_are_removed_where_they_are_to_be(command, lake, corpus, write_mu
     assert len({row["analysis_version"] for row in rows}) == 2
     assert [row["outcome"] for row in rows] == ["done"] * 3
     assert "1 done" in command("analyze", "--lake", lake.uri, "--no-separate")
+    caplog.clear()
+    assert "nothing new; 2 done before" in command("analyze", "--lake", lake.uri, "--separate")
+    assert "1 of those done before: analysed in another way since" in caplog.text
+    command("analyze", "--lake", lake.uri, "--separate", "--force")
+    caplog.clear()
+    command("analyze", "--lake", lake.uri, "--separate")
+    assert "another way" not in caplog.text
 
 
 def test_one_file_is_separated_by_the_network_alone(command, tmp_path, write_music):
