@@ -164,6 +164,9 @@ def analysis_stage(
     -------
     amper_spark.spark.stage.Stage
     """
+    stems = StemStore(lake.uri, separation_version(config.separation), lake.storage_options)
+    if keep_stems:
+        stems.remove_leftovers()
 
     def transform(units: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
@@ -175,7 +178,7 @@ def analysis_stage(
             settings=config.separation,
             limits=config.analysis.limits,
             model=None if model is None else hand_out(units.sparkSession.sparkContext, model),
-            stems=StemStore(lake.uri, separation_version(config.separation), lake.storage_options),
+            stems=stems,
             keep=keep_stems,
         )
         analyze = make_analyze_udf(config.analysis, config.decoder, config.isolation, vocals)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _UNUSED_BITS = 8
 """FLAC files take 24 bits of 32, the upper ones."""
+_PARTIAL = ".partial"
+_LEFTOVER_AGE_S = 24 * 3600
 
 
 class StemStore:
@@ -92,32 +95,47 @@ class StemStore:
         np.ndarray
             The blocks.
         """
-        with tempfile.TemporaryDirectory(prefix="amper-stem-") as scratch:
-            file = Path(scratch) / "accompaniment.flac"
-            with soundfile.SoundFile(
+        with (
+            self._passing(name) as file,
+            soundfile.SoundFile(
                 file, "w", STEREO.sample_rate, STEREO.channels, subtype="PCM_24", format="FLAC"
-            ) as flac:
-                for block in blocks:
-                    try:
-                        flac.write(block << _UNUSED_BITS)
-                    except soundfile.LibsndfileError as error:  # no room: not the recording's fault
-                        raise OSError(f"{file} cannot be written: {error.error_string}") from error
-                    yield block
-            self._put(file, name)
+            ) as flac,
+        ):
+            for block in blocks:
+                try:
+                    flac.write(block << _UNUSED_BITS)
+                except soundfile.LibsndfileError as error:  # no room: not the recording's fault
+                    raise OSError(f"{file} cannot be written: {error.error_string}") from error
+                yield block
 
-    def _put(self, file: Path, name: str) -> None:
+    @contextmanager
+    def _passing(self, name: str) -> Iterator[Path]:
+        """Name a file to write, which is put in its place at the end, if that is come to."""
         filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
         path = f"{folder}/{_file_name(name)}"
-        if not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-            pyarrow.fs.copy_files(str(file), path, destination_filesystem=filesystem)  # whole or not at all
-            return
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        passing = Path(f"{path}.{uuid4().hex}.partial")
-        try:
-            shutil.copyfile(file, passing)
-            passing.replace(path)
-        finally:
-            passing.unlink(missing_ok=True)
+        if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            passing = Path(f"{path}.{uuid4().hex}{_PARTIAL}")
+            try:
+                yield passing
+                passing.replace(path)
+            finally:
+                passing.unlink(missing_ok=True)
+        else:
+            with tempfile.TemporaryDirectory(prefix="amper-stem-") as scratch:
+                passing = Path(scratch) / "accompaniment.flac"
+                yield passing
+                # Whole or not at all, as it is with objects.
+                pyarrow.fs.copy_files(str(passing), path, destination_filesystem=filesystem)
+
+    def remove_leftovers(self) -> None:
+        """Remove what killed workers have left half-written in a local lake a day ago or before."""
+        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
+        if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            for leftover in Path(folder).glob(f"*{_PARTIAL}"):
+                with suppress(FileNotFoundError):  # its worker has just ended
+                    if leftover.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
+                        leftover.unlink()
 
 
 def read_stem(file: Path) -> Iterator[npt.NDArray[np.int32]]:
