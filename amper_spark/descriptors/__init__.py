@@ -1,0 +1,1 @@
+"""Descriptors: the styles that music is generated in, and that models tell apart."""
