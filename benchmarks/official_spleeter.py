@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amper_spark.separation.official import THREAD_VARIABLES
 from benchmarks.record import ROOT
 
 if TYPE_CHECKING:
@@ -63,14 +64,13 @@ def official_package() -> Iterator[OfficialPackage]:
     """Start the process; it ends with this context."""
     if not PYTHON.exists():
         raise SystemExit(f"{PYTHON} is not there: make bench-separation installs Spleeter's official package")
-    one_thread = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     process = subprocess.Popen(
         [PYTHON, Path(__file__).with_name("spleeter_peer.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ
-        | dict.fromkeys(one_thread, "1")
+        | dict.fromkeys(THREAD_VARIABLES, "1")
         | {"MODEL_PATH": str(MODELS), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
     )
     with process:

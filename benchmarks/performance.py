@@ -7,7 +7,6 @@ files differ from it, unless ``--allow-dirty`` is given.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 import tempfile
@@ -25,12 +24,13 @@ from benchmarks.cost import Cost, Costs, Workload, cpu_with_children_s, measure
 from benchmarks.decoding import STREAMED, analyse_streamed, decoding_steps, encode
 from benchmarks.engine import analysis_steps, frame_steps
 from benchmarks.librosa_cost import sampled_audio_s, sampled_windows, track_steps, window_steps
+from benchmarks.options import document_parser, parsed_options
 from benchmarks.peers import essentia_costs, has_essentia
 from benchmarks.performance_document import document
 from benchmarks.performance_tables import tables
-from benchmarks.record import ROOT, Record, changed_files, commit_name, new_record, write_record
+from benchmarks.record import ROOT, Record, commit_name, new_record, write_record
 from benchmarks.results import report_console
-from benchmarks.stage import REFERENCE_TRACKS, SHORT_FILES, WHOLE_FILES, measure_stage
+from benchmarks.stage import SHORT_FILES, WHOLE_FILES, measure_stage
 from benchmarks.targets import (
     ANALYSIS,
     DECODING,
@@ -44,6 +44,7 @@ from benchmarks.targets import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     import numpy as np
@@ -199,9 +200,7 @@ def _judge(record: Record) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of which the median counts")
-    parser.add_argument("--tracks", type=Path, default=REFERENCE_TRACKS, help="folder of Ogg Vorbis files")
+    parser = document_parser(__doc__, DOCUMENT)
     parser.add_argument(
         "--peer-tracks", type=int, default=2, help="so many, the shortest, for other software"
     )
@@ -210,18 +209,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--skip-spark", action="store_true")
     parser.add_argument("--skip-peers", action="store_true")
     parser.add_argument("--json", type=Path, help="where to keep the figures (default: benchmarks/runs/)")
-    parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and .json")
-    parser.add_argument(
-        "--allow-dirty", action="store_true", help="write them even where files differ from the commit"
-    )
-    parser.add_argument("--command", help="what docs/performance.md says it was made by")
-    options = parser.parse_args()
-    if options.write_docs and not options.allow_dirty and (changed := changed_files()):
-        raise SystemExit(
-            f"docs/performance.md would name a commit from which {len(changed)} files differ, "
-            f"{changed[0]} for one: commit them, or give --allow-dirty"
-        )
-    return options
+    return parsed_options(parser, DOCUMENT)
 
 
 if __name__ == "__main__":

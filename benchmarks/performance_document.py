@@ -22,13 +22,14 @@ def document(record: Record, judged: list[Target]) -> str:
     """Write the document."""
     texts = {"targets": _TARGETS, "decoding": _DECODING, "analysis": _ANALYSIS, "frames": _FRAMES}
     texts |= {"peers": _peers(record), "stage": _STAGE}
-    parts = [f"# Performance\n\n{_wrapped(_head(record))}"]
+    parts = [f"# Performance\n\n{wrapped(_head(record))}"]
     for about, table in tables(record, judged).items():
-        parts.append(f"## {table.title}\n\n{_wrapped(texts[about])}\n{table.as_markdown()}")
+        parts.append(f"## {table.title}\n\n{wrapped(texts[about])}\n{table.as_markdown()}")
     return "\n".join(parts)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """Fill the lines of a paragraph."""
     words = " ".join(text.split())
     return textwrap.fill(words, _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 

@@ -7,7 +7,6 @@ where files differ from it, unless ``--allow-dirty`` is given.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 import tempfile
@@ -34,7 +33,8 @@ from amper_spark.separation.spectrogram import (
 from amper_spark.separation.weights import fetch_weights
 from benchmarks.cost import Workload, cpu_with_children_s, measure
 from benchmarks.official_spleeter import official_package
-from benchmarks.record import ROOT, changed_files, commit_name, new_record
+from benchmarks.options import document_parser, parsed_options
+from benchmarks.record import ROOT, commit_name, new_record
 from benchmarks.results import report_console
 from benchmarks.separation_document import (
     BOTH_STEMS,
@@ -50,10 +50,11 @@ from benchmarks.separation_document import (
     targets,
     write_run,
 )
-from benchmarks.stage import REFERENCE_TRACKS
 from benchmarks.targets import result_line
 
 if TYPE_CHECKING:
+    import argparse
+
     import numpy.typing as npt
 
     from benchmarks.cost import Step
@@ -180,25 +181,12 @@ def _judge(run: SeparationRun) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of which the median counts")
-    parser.add_argument("--tracks", type=Path, default=REFERENCE_TRACKS, help="folder of Ogg Vorbis files")
+    parser = document_parser(__doc__, DOCUMENT)
     parser.add_argument("--count", type=int, default=2, help="so many of them")
     parser.add_argument(
         "--provider", choices=get_args(Provider), default="cpu", help="what computes the masks"
     )
-    parser.add_argument("--write-docs", action="store_true", help="write docs/separation.md and .json")
-    parser.add_argument(
-        "--allow-dirty", action="store_true", help="write them even where files differ from the commit"
-    )
-    parser.add_argument("--command", help="what docs/separation.md says it was made by")
-    options = parser.parse_args()
-    if options.write_docs and not options.allow_dirty and (changed := changed_files()):
-        raise SystemExit(
-            f"docs/separation.md would name a commit from which {len(changed)} files differ, "
-            f"{changed[0]} for one: commit them, or give --allow-dirty"
-        )
-    return options
+    return parsed_options(parser, DOCUMENT)
 
 
 if __name__ == "__main__":

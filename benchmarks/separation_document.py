@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from benchmarks.performance_document import wrapped
 from benchmarks.performance_tables import COST, Table, targets_table
 from benchmarks.record import Record, rounded
 from benchmarks.targets import Target
@@ -22,8 +22,6 @@ SPECTRA = "spectra and their magnitudes"
 NETWORK = "the networks alone"
 LIMIT = "limit: as many operations in one product of matrices"
 OFFICIAL = "official package, both stems, warm"
-
-_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,8 @@ def document(run: SeparationRun) -> str:
     texts = {"costs": _costs(run), "targets": _TARGETS}
     parts = [_HEAD]
     for about, table in tables(run).items():
-        parts.append(f"## {table.title}\n\n{_wrapped(texts[about])}\n{table.as_markdown()}")
+        parts.append(f"## {table.title}\n\n{wrapped(texts[about])}\n{table.as_markdown()}")
     return "\n".join(parts)
-
-
-def _wrapped(text: str) -> str:
-    words = " ".join(text.split())
-    return textwrap.fill(words, _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 _HEAD = "# The removal of vocals: what it costs\n"

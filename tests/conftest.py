@@ -3,6 +3,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import resource
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,6 +156,16 @@ def reference_tempi() -> dict[str, float]:
 def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
     """The reference recordings, decoded, by name."""
     return {name: decode(REFERENCE_TRACKS / f"{name}.ogg") for name in reference_tempi}
+
+
+@pytest.fixture
+def disk_with_room_for() -> Iterator[Callable[[int], None]]:
+    """Let no file of this process grow beyond so many bytes, until the test has ended."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error is wanted, not the end of the process
+    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture(scope="session")

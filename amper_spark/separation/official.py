@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("official_program.py")
 _BLOCK = 65_536
-_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 """A Spark worker has one core: more threads would take the other workers'."""
 
 
@@ -58,7 +58,7 @@ def official_accompaniment(
                 check=False,
                 capture_output=True,
                 text=True,
-                env=os.environ | dict.fromkeys(_THREADS, "1"),
+                env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
             )
         except OSError as error:
             raise AmperSparkError(f"separation.official_python: {python}: {error.strerror}") from error

@@ -80,9 +80,14 @@ def real_network(separation_model):
 
 
 @pytest.fixture(scope="session")
-def official():
-    """Spleeter's official package, where `make bench-separation` has installed it."""
+def official_python():
+    """The interpreter of Spleeter's official package, where `make bench-separation` has installed it."""
     if not PYTHON.exists():
         pytest.skip("Spleeter's official package is not installed: run make bench-separation")
+    return PYTHON
+
+
+@pytest.fixture(scope="session")
+def official(official_python):
     with official_package() as package:
         yield package

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-
 import numpy as np
 import pytest
 import soundfile
@@ -127,18 +124,12 @@ def test_samples_that_are_no_numbers_are_said_to_be_so(tmp_path, recording, cons
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_no_room_is_said_in_words(recording, constant):
+def test_no_room_is_said_in_words(recording, constant, disk_with_room_for):
     source = recording()
     full = source.with_name("full.wav")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"full\.wav cannot be written"):
-            separate(source, full, constant(1))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
+    disk_with_room_for(50_000)
+    with pytest.raises(OSError, match=r"full\.wav cannot be written"):
+        separate(source, full, constant(1))
     assert list(source.parent.iterdir()) == [source]
 
 

@@ -11,7 +11,7 @@ import soundfile
 
 from amper_spark.errors import AmperSparkError, BadRecordError, Reason
 from amper_spark.separation.official import official_accompaniment
-from benchmarks.official_spleeter import MODELS, PYTHON
+from benchmarks.official_spleeter import MODELS
 
 GOLDEN = Path(__file__).parents[1] / "data" / "separation"
 
@@ -55,13 +55,12 @@ def test_samples_come_back_from_the_other_interpreter(package, noise, mask_exten
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not PYTHON.exists(), reason="make bench-separation installs the official package")
-def test_the_package_itself(monkeypatch):
+def test_the_package_itself(official_python, monkeypatch):
     monkeypatch.setenv("MODEL_PATH", str(MODELS))
     mixture, expected = (
         soundfile.read(GOLDEN / f"{name}.flac", dtype="float32")[0] for name in ("mixture", "accompaniment")
     )
-    found = separated([mixture], python=str(PYTHON))
+    found = separated([mixture], python=str(official_python))
     assert np.linalg.norm(found - expected) <= 10 ** (-100 / 20) * np.linalg.norm(mixture)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
+import sys
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,14 @@ from amper_spark.spark.analysis_rows import analysis_row
 from amper_spark.spark.stems import StemStore, read_stem
 from amper_spark.spark.vocals import Vocals
 
+HALVING = """
+class Separator:
+    def __init__(self, name, multiprocess):
+        self._params = {}
+
+    def separate(self, samples):
+        return {"accompaniment": samples / 2}
+"""
 GOLDEN = Path(__file__).parents[1] / "data" / "separation"
 
 
@@ -76,6 +83,21 @@ def test_a_damaged_stem_is_made_again(vocals, share):
     stem.write_bytes(content[: int(share * len(content))])
     np.testing.assert_array_equal(removed(replace(vocals, keep=True), GOLDEN / "mixture.flac"), fresh)
     assert stem.read_bytes() == content
+
+
+@pytest.mark.parametrize("attenuation_limit_db", [None, 20.0])
+def test_the_official_engine_is_heard_as_well(tmp_path, monkeypatch, attenuation_limit_db):
+    (tmp_path / "spleeter").mkdir()
+    (tmp_path / "spleeter" / "separator.py").write_text(HALVING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = Separation(
+        engine="official", official_python=sys.executable, attenuation_limit_db=attenuation_limit_db
+    )
+    sound = removed(Vocals(settings=settings, limits=Limits(), model=None), GOLDEN / "mixture.flac")
+    with Decoder() as decoder:
+        mixture = decoder.decode(GOLDEN / "mixture.flac").samples
+    share = 0.5 if attenuation_limit_db is None else 0.9 * 0.5 + 0.1
+    np.testing.assert_allclose(sound, share * mixture, atol=1e-5)
 
 
 def test_what_killed_workers_left_is_removed(tmp_path):
@@ -134,18 +156,12 @@ def test_a_kept_stem_gets_a_recording_past_no_limit(vocals, attenuation_limit_db
         deque(short.removed(GOLDEN / "mixture.flac", decoder=decoder, name="track-etag"), maxlen=0)
 
 
-def test_a_full_disk_is_not_the_recordings_fault(tmp_path):
+def test_a_full_disk_is_not_the_recordings_fault(tmp_path, disk_with_room_for):
     store = StemStore(str(tmp_path / "lake"), "0123456789ab")
     noise = np.random.default_rng(0).integers(-(2**23), 2**23, (200_000, 2), dtype=np.int32)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="cannot be written"):
-            deque(store.kept("a", iter([noise] * 9)), maxlen=0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
+    disk_with_room_for(1_000_000)
+    with pytest.raises(OSError, match="cannot be written"):
+        deque(store.kept("a", iter([noise] * 9)), maxlen=0)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
