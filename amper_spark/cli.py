@@ -9,6 +9,7 @@ import click
 
 from amper_spark import __version__
 from amper_spark.config import load_config
+from amper_spark.descriptors.commands import descriptors
 from amper_spark.errors import ConfigError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
 from amper_spark.suggestions import did_you_mean
@@ -223,37 +224,4 @@ def fetch(*, source: str | None, with_full_precision: bool) -> None:
             click.echo(f"{fetch_weights(source, half=half)}{' (was there already)' if was_there else ''}")
 
 
-@main.group()
-def descriptors() -> None:
-    """Look into the catalogue of styles."""
-
-
-@descriptors.command(name="list", cls=DocumentedCommand)
-@click.option("--genre", help="Only those of this genre.")
-@click.option("--subgenre", help="Only those of this subgenre.")
-@click.option("--mood", help="Only those of this mood.")
-@click.option("--sentiment", type=click.Choice(["negative", "neutral", "positive"]), help="Only those.")
-@click.option("--csv", "as_csv", is_flag=True, help="Say it in CSV, for programs.")
-def list_descriptors(
-    *, genre: str | None, subgenre: str | None, mood: str | None, sentiment: str | None, as_csv: bool
-) -> None:
-    r"""List descriptors, the styles that music is generated in, with what they mean.
-
-    Valence goes from 0, unpleasant, to 2, pleasant; momentum from 0, at rest, to 4.
-
-    \b
-    Examples:
-      amper-spark descriptors list --genre cinematic
-      amper-spark descriptors list --sentiment negative --csv
-    """
-    with errors_in_one_line():
-        from amper_spark.descriptors.catalogue import load_catalogue
-        from amper_spark.descriptors.listing import listing_csv, listing_table, select
-
-        found = select(load_catalogue(), genre=genre, subgenre=subgenre, mood=mood, sentiment=sentiment)
-        if as_csv:
-            click.echo(listing_csv(found), nl=False)
-            return
-        from rich.console import Console
-
-        Console().print(listing_table(found))
+main.add_command(descriptors)

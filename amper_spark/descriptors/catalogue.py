@@ -1,30 +1,54 @@
 """The catalogue of descriptors: genre, subgenre and mood, and what a mood means.
 
 A descriptor is a leaf of the tree genre > subgenre > mood: no two share all three. Its mood also says its
-affect: sentiment, valence and momentum. The catalogue is data, two tables beside this module:
-``descriptors.csv``, a descriptor a line, and ``moods.csv``, a mood a line.
+affect: sentiment, valence and momentum; the sentiment may be one of its own. The catalogue is data, two
+tables beside this module: ``descriptors.csv``, a descriptor a line, and ``moods.csv``, a mood a line.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from amper_spark.descriptors.moods import (
+    CHARACTER,
+    MAX_CHARACTER,
+    MOODS_FILE,
+    N_MOMENTUM,
+    SENTIMENTS,
+    Mood,
+    check_sentiment,
+    read_moods,
+)
+from amper_spark.descriptors.tables import check_word, read_table
 from amper_spark.errors import ConfigError, ParameterError
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [  # with those of `moods`, without which no catalogue is understood
+    "CHARACTER",
+    "DESCRIPTORS_FILE",
+    "MAX_CHARACTER",
+    "MAX_TEMPO_BPM",
+    "MIN_TEMPO_BPM",
+    "MOODS_FILE",
+    "N_MOMENTUM",
+    "SCALE_QUALITIES",
+    "SENTIMENTS",
+    "Catalogue",
+    "Descriptor",
+    "Mood",
+    "load_catalogue",
+]
 
 DESCRIPTORS_FILE = "descriptors.csv"
-MOODS_FILE = "moods.csv"
 
-SENTIMENTS = ("negative", "neutral", "positive")
 SCALE_QUALITIES = (
     "major",
     "lydian",
@@ -36,37 +60,9 @@ SCALE_QUALITIES = (
 )
 """From bright to dark."""
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 40.0, 200.0
-N_MOMENTUM = 5
 
 _FOLDER = Path(__file__).parent
 _VERSION_DIGITS = 12
-_VALENCE = (0, 0, 1, 2)
-
-
-@dataclass(frozen=True)
-class Mood:
-    """What a mood word means.
-
-    Parameters
-    ----------
-    name : str
-    sentiment : str
-        One of `SENTIMENTS`.
-    valence_of_four : int
-        0, unpleasant, to 3, pleasant.
-    momentum : int
-        0, at rest, to 4: activity and density of events.
-    """
-
-    name: str
-    sentiment: str
-    valence_of_four: int
-    momentum: int
-
-    @property
-    def valence(self) -> int:
-        """Valence in three levels, 0 to 2: the lowest two of four are one, since few moods have either."""
-        return _VALENCE[self.valence_of_four]
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,8 @@ class Descriptor:
         Of `SCALE_QUALITIES`, at least one.
     former_name : str or None
         What it was called before names began with the genre.
+    own_sentiment : str or None
+        Where it is not that of the mood.
     """
 
     name: str
@@ -96,6 +94,17 @@ class Descriptor:
     max_tempo_bpm: float
     scale_qualities: tuple[str, ...]
     former_name: str | None = None
+    own_sentiment: str | None = None
+
+    @property
+    def sentiment(self) -> str:
+        """Its own, or else that of its mood: negative, neutral or positive."""
+        return self.own_sentiment or self.mood.sentiment
+
+    @property
+    def style(self) -> str:
+        """What it shares with all moods of its subgenre: ``genre_subgenre``."""
+        return f"{self.genre}_{self.subgenre}"
 
     @property
     def path(self) -> tuple[str, str, str]:
@@ -119,7 +128,7 @@ class Catalogue:
     --------
     >>> catalogue = load_catalogue()
     >>> pulsing = catalogue["cinematic_percussion_primal_pulsing"]
-    >>> pulsing.id, pulsing.path, pulsing.mood.sentiment
+    >>> pulsing.id, pulsing.path, pulsing.sentiment
     (46, ('cinematic', 'percussion', 'powerful'), 'neutral')
     >>> catalogue.find("cinematic", "percussion", "powerful") is pulsing
     True
@@ -214,51 +223,21 @@ def load_catalogue(folder: Path = _FOLDER) -> Catalogue:
     204
     """
     problems: list[str] = []
-    moods = {mood.name: mood for mood in _read(folder / MOODS_FILE, _mood, problems)}
-    descriptors = list(_read(folder / DESCRIPTORS_FILE, lambda row: _descriptor(row, moods), problems))
+    moods = read_moods(folder, problems)
+    descriptors = list(
+        read_table(folder / DESCRIPTORS_FILE, lambda row: _descriptor(row, moods), problems, unique=_unique)
+    )
     if problems:
         raise ConfigError(problems)
     return Catalogue(descriptors)
 
 
-def _read(file: Path, parse: Callable[[Mapping[str, str]], Any], problems: list[str]) -> Iterator[Any]:
-    """Parse the lines of a table, and collect what is wrong with them."""
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream)
-            for row in rows:
-                try:
-                    yield parse(row)
-                except (KeyError, TypeError) as error:
-                    problems.append(f"{file.name}:{rows.line_num}: a column is missing: {error}")
-                except ValueError as error:
-                    problems.append(f"{file.name}:{rows.line_num}: {error}")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{file}: {getattr(error, 'strerror', None) or 'not UTF-8'}")
-
-
-def _mood(row: Mapping[str, str]) -> Mood:
-    mood = Mood(
-        name=row["mood"],
-        sentiment=row["sentiment"],
-        valence_of_four=int(row["valence_of_four"]),
-        momentum=int(row["momentum"]),
-    )
-    if mood.sentiment not in SENTIMENTS:
-        raise ValueError(f"sentiment must be one of {', '.join(SENTIMENTS)}, got {mood.sentiment!r}")
-    if not 0 <= mood.valence_of_four < len(_VALENCE):
-        raise ValueError(f"valence_of_four must be 0 to {len(_VALENCE) - 1}, got {mood.valence_of_four}")
-    if not 0 <= mood.momentum < N_MOMENTUM:
-        raise ValueError(f"momentum must be 0 to {N_MOMENTUM - 1}, got {mood.momentum}")
-    return mood
-
-
 def _descriptor(row: Mapping[str, str], moods: Mapping[str, Mood]) -> Descriptor:
-    name, mood = row["name"], row["mood"]
-    if not name.replace("_", "").isalnum() or name != name.lower():
-        raise ValueError(f"name must be of lower-case letters, digits and _, got {name!r}")
+    mood, number = row["mood"], int(row["id"])
     if mood not in moods:
         raise ValueError(f"{MOODS_FILE} has no mood {mood!r}{did_you_mean(mood, moods)}")
+    if number <= 0:
+        raise ValueError(f"id must be positive, got {number}")
     low_bpm, high_bpm = float(row["min_tempo_bpm"]), float(row["max_tempo_bpm"])
     if not MIN_TEMPO_BPM <= low_bpm < high_bpm <= MAX_TEMPO_BPM:
         raise ValueError(
@@ -267,17 +246,26 @@ def _descriptor(row: Mapping[str, str], moods: Mapping[str, Mood]) -> Descriptor
     qualities = tuple(row["scale_qualities"].split())
     if not qualities or not set(qualities) <= set(SCALE_QUALITIES):
         raise ValueError(f"scale_qualities must be of {', '.join(SCALE_QUALITIES)}, got {qualities}")
+    former_name, own_sentiment = row["former_name"], row.get("sentiment")
+    if former_name == row["name"]:
+        raise ValueError(f"former_name must be another than the name, got {former_name!r}")
     return Descriptor(
-        name=name,
-        id=int(row["id"]),
-        genre=row["genre"],
-        subgenre=row["subgenre"],
+        name=check_word("name", row["name"]),
+        id=number,
+        genre=check_word("genre", row["genre"]),
+        subgenre=check_word("subgenre", row["subgenre"]),
         mood=moods[mood],
         min_tempo_bpm=low_bpm,
         max_tempo_bpm=high_bpm,
         scale_qualities=qualities,
-        former_name=row["former_name"] or None,
+        former_name=check_word("former_name", former_name) if former_name else None,
+        own_sentiment=check_sentiment(own_sentiment) if own_sentiment else None,
     )
+
+
+def _unique(one: Descriptor) -> list[tuple[str, object]]:
+    names = [("name", name) for name in (one.name, one.former_name) if name]
+    return [*names, ("id", one.id), ("genre, subgenre and mood", " > ".join(one.path))]
 
 
 def _repeated(what: str, values: Sequence[object]) -> list[str]:

@@ -21,7 +21,7 @@ import pytest
 
 from amper_spark.errors import AmperSparkError
 from amper_spark.separation import weights
-from amper_spark.separation.weights import WeightsError, cache_folder, cached_weights, fetch_weights
+from amper_spark.separation.weights import WeightsError, cached_weights, fetch_weights
 from tests.separation.checkpoints import FILES, checksums, small_tensors, write_checkpoint
 
 FETCH = """
@@ -281,13 +281,3 @@ def test_a_changed_graph_is_made_anew(monkeypatch, checkpoint, sums):
     monkeypatch.setattr(weights, "GRAPH_REVISION", weights.GRAPH_REVISION + 1)
     assert cached_weights(checksums=sums) is None
     assert fetch_weights(str(checkpoint), checksums=sums) != before
-
-
-def test_the_cache_is_the_users(monkeypatch, tmp_path):
-    assert cache_folder() == tmp_path / "cache"
-    monkeypatch.delenv("AMPER_SPARK_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert cache_folder() == tmp_path / "caches" / "amper_spark"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "amper_spark"

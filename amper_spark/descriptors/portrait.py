@@ -1,0 +1,72 @@
+"""One descriptor in full, for people to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+
+from amper_spark.descriptors.moods import CHARACTER
+
+if TYPE_CHECKING:
+    from amper_spark.descriptors.bands import Bands
+    from amper_spark.descriptors.catalogue import Descriptor
+    from amper_spark.descriptors.instruments import Instruments
+
+
+def portrait(one: Descriptor, *, instruments: Instruments, bands: Bands) -> Group:
+    """Lay out all that is known of a descriptor.
+
+    Parameters
+    ----------
+    one : Descriptor
+    instruments : Instruments
+    bands : Bands
+
+    Returns
+    -------
+    rich.console.Group
+        What it is, who plays what, and its bands, as far as there are any.
+    """
+    parts = [_facts(one)]
+    if one.style in instruments.styles:
+        parts.append(_pools(one.style, instruments))
+    if bands.bands_of(one.name):
+        parts.append(_bands(one.name, bands))
+    return Group(*parts)
+
+
+def _facts(one: Descriptor) -> Table:
+    mood = one.mood
+    facts = {
+        "id": str(one.id),
+        "path": " > ".join(one.path),
+        "former name": one.former_name,
+        "sentiment": one.sentiment,
+        "valence": f"{mood.valence} of 0 to 2 ({mood.valence_of_four} of 0 to 3)",
+        "momentum": f"{mood.momentum} of 0 to 4",
+        **{name: f"{value:+d}" if (value := getattr(mood, name)) else "0" for name in CHARACTER},
+        "tempo": f"{one.min_tempo_bpm:g} to {one.max_tempo_bpm:g} BPM",
+        "scales": ", ".join(quality.replace("_", " ") for quality in one.scale_qualities),
+    }
+    table = Table(title=one.name, title_justify="left", show_header=False)
+    for name, value in facts.items():
+        if value is not None:
+            table.add_row(name, value)
+    return table
+
+
+def _pools(style: str, instruments: Instruments) -> Table:
+    table = Table("role", "half A", "half B", title=f"instruments of {style}", title_justify="left")
+    for role in instruments.roles(style):
+        halves = instruments.pool(style, role).halves
+        table.add_row(role, *("\n".join(one.id for one in halves[half]) for half in ("A", "B")))
+    return table
+
+
+def _bands(descriptor: str, bands: Bands) -> Table:
+    table = Table("id", "size", "half", "instruments", title="bands", title_justify="left")
+    for band in bands.bands_of(descriptor):
+        table.add_row(band.id, band.size, band.half, "\n".join(one.id for one in band.instruments))
+    return table

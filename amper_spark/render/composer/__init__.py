@@ -1,0 +1,1 @@
+"""The composer: a timeline in, notes out."""

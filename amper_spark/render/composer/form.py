@@ -1,0 +1,125 @@
+"""The form of a region: whole bars that fill it, in sections from intro to outro."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amper_spark.errors import ParameterError
+
+BEATS_PER_BAR = 4
+MAX_TEMPO_CHANGE = 0.02
+_UNITS = (4.0, 2.0, 1.0, 0.5, 0.25)
+_SHORT_BARS = 6
+_SHARES = {"intro": 0.12, "verse": 0.26, "climax": 0.44, "outro": 0.18}
+_LEVELS = {"intro": 0.72, "verse": 0.85, "climax": 1.0, "outro": 0.78}
+PHRASE_BARS = 4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Beats that fill a time.
+
+    Parameters
+    ----------
+    n_beats : float
+        A multiple of a sixteenth.
+    tempo_bpm : float
+        At which they fill it exactly.
+    """
+
+    n_beats: float
+    tempo_bpm: float
+
+    @property
+    def n_bars(self) -> int:
+        """Bars, the last of which may be shorter or longer than the others."""
+        return max(round(self.n_beats / BEATS_PER_BAR), 1)
+
+
+def fit_beats(*, duration_s: float, tempo_bpm: float) -> Fit:
+    """Find the beats that fill a time at nearly a tempo: whole bars, if not half bars, and so on.
+
+    Parameters
+    ----------
+    duration_s : float > 0
+    tempo_bpm : float > 0
+
+    Returns
+    -------
+    Fit
+        Within `MAX_TEMPO_CHANGE` of the tempo, unless even sixteenths are too coarse.
+
+    Raises
+    ------
+    ParameterError
+        The time or the tempo is not positive.
+
+    Examples
+    --------
+    >>> fit_beats(duration_s=30.0, tempo_bpm=121.0)
+    Fit(n_beats=60.0, tempo_bpm=120.0)
+    >>> fit_beats(duration_s=10.0, tempo_bpm=109.0)
+    Fit(n_beats=18.0, tempo_bpm=108.0)
+    """
+    if not (duration_s > 0 and tempo_bpm > 0):
+        raise ParameterError(f"duration and tempo must be positive, got {duration_s} s and {tempo_bpm} BPM")
+    wanted = duration_s * tempo_bpm / 60.0
+    for unit in _UNITS:
+        n_beats = max(round(wanted / unit), 1) * unit
+        if abs(n_beats / wanted - 1.0) <= MAX_TEMPO_CHANGE:
+            break
+    return Fit(n_beats, 60.0 * n_beats / duration_s)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Bars that are played alike.
+
+    Parameters
+    ----------
+    kind : str
+        intro, verse, climax or outro.
+    first_bar, n_bars : int
+    level : float
+        Of dynamics, 0 to 1.
+    """
+
+    kind: str
+    first_bar: int
+    n_bars: int
+    level: float
+
+
+def sections(*, n_bars: int, begins: bool, ends: bool) -> tuple[Section, ...]:
+    """Divide bars into sections.
+
+    Parameters
+    ----------
+    n_bars : int > 0
+    begins, ends : bool
+        Whether the piece begins or ends with these bars: only then there is an intro, or an outro.
+
+    Returns
+    -------
+    tuple of Section
+        In time; what is short is all climax, or there would be none to hear.
+
+    Examples
+    --------
+    >>> [(one.kind, one.n_bars) for one in sections(n_bars=16, begins=True, ends=True)]
+    [('intro', 2), ('verse', 4), ('climax', 7), ('outro', 3)]
+    >>> [(one.kind, one.n_bars) for one in sections(n_bars=4, begins=True, ends=True)]
+    [('climax', 4)]
+    """
+    if n_bars < _SHORT_BARS:
+        return (Section("climax", 0, n_bars, _LEVELS["climax"]),)
+    kinds = [*["intro"] * begins, "verse", "climax", *["outro"] * ends]
+    total = sum(_SHARES[kind] for kind in kinds)
+    found, first, passed = [], 0, 0.0
+    for kind in kinds:
+        passed += _SHARES[kind]
+        end = round(n_bars * passed / total)
+        if end > first:
+            found.append(Section(kind, first, end - first, _LEVELS[kind]))
+            first = end
+    return tuple(found)

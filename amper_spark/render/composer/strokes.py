@@ -1,0 +1,137 @@
+"""From patterns to what a part strikes: chosen, thinned or enriched, varied, fitted into the bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from amper_spark.render.composer.density import enrich, thin
+from amper_spark.render.composer.notation import STEPS_PER_BAR, metric_weight, onset_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from amper_spark.render.composer.notation import Pattern, Stroke
+
+ENRICHED = ("drums", "percussion", "arpeggio", "chords", "bass")
+_MAX_ENRICHED = {"drums": 16, "percussion": 16, "arpeggio": 16, "chords": 8, "bass": 8}
+_STRONG = 2
+_EIGHTH = 2
+
+
+@dataclass(frozen=True)
+class Repertoire:
+    """The patterns that one part plays in a region.
+
+    Parameters
+    ----------
+    verse, climax : Pattern
+        The two that alternate.
+    """
+
+    verse: Pattern
+    climax: Pattern
+
+    def bar(self, bar: int, kind: str) -> tuple[Stroke, ...]:
+        """Say what is written for a bar; at the climax every other pair of bars is another pattern."""
+        second = kind == "climax" and bar // 2 % 2 == 1
+        return (self.climax if second else self.verse).bar(bar)
+
+    @property
+    def n_onsets(self) -> float:
+        """Onsets per bar, in the mean."""
+        return (
+            sum(len(onset_steps(pattern.strokes)) / pattern.n_bars for pattern in (self.verse, self.climax))
+            / 2
+        )
+
+
+def draw(patterns: Sequence[Pattern], rng: np.random.Generator) -> Repertoire:
+    """Choose two patterns of a part."""
+    first, second = rng.permutation(len(patterns))[:2] if len(patterns) > 1 else (0, 0)
+    return Repertoire(patterns[first], patterns[second])
+
+
+def adapted(
+    strokes: Sequence[Stroke], *, role: str, density: float, rng: np.random.Generator
+) -> tuple[Stroke, ...]:
+    """Thin or enrich a bar.
+
+    Parameters
+    ----------
+    strokes : sequence of Stroke
+    role : str
+        Pads are only ever thinned.
+    density : float > 0
+        Wanted onsets, relative to those that are written.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of Stroke
+    """
+    n_written = len(onset_steps(strokes))
+    wanted = max(round(n_written * density), 1)
+    if wanted < n_written:
+        return thin(strokes, n_onsets=wanted)
+    if wanted > n_written and role in ENRICHED:
+        softened = "o" if role in ("drums", "percussion") else None
+        return enrich(strokes, n_onsets=min(wanted, _MAX_ENRICHED[role]), rng=rng, softened=softened)
+    return tuple(strokes)
+
+
+def pushed(strokes: Sequence[Stroke], *, share: float, rng: np.random.Generator) -> tuple[Stroke, ...]:
+    """Let some strokes on weak beats come an eighth early, held up to where they ended.
+
+    Parameters
+    ----------
+    strokes : sequence of Stroke
+    share : float
+        Of those that can.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of Stroke
+    """
+    taken = onset_steps(strokes)
+    moved = []
+    for stroke in strokes:
+        to = stroke.step - _EIGHTH
+        can = metric_weight(stroke.step) == _STRONG and to not in taken and to + 1 not in taken
+        if can and share and rng.random() < share:
+            moved.append(replace(stroke, step=to, n_steps=stroke.n_steps + _EIGHTH))
+        else:
+            moved.append(stroke)
+    return tuple(sorted(moved, key=lambda one: (one.step, one.voice)))
+
+
+def varied(strokes: Sequence[Stroke], rng: np.random.Generator) -> tuple[Stroke, ...]:
+    """Change one thing in a bar: a weak stroke is left out, or comes again an eighth later."""
+    weak = [stroke for stroke in strokes if metric_weight(stroke.step) < _STRONG]
+    if not weak:
+        return tuple(strokes)
+    chosen = weak[int(rng.integers(len(weak)))]
+    taken = onset_steps(strokes)
+    again = chosen.step + _EIGHTH
+    if rng.random() < 0.5 and again < STEPS_PER_BAR and again not in taken:
+        return tuple(
+            sorted([*strokes, replace(chosen, step=again, n_steps=1)], key=lambda one: (one.step, one.voice))
+        )
+    return tuple(stroke for stroke in strokes if stroke is not chosen) or tuple(strokes)
+
+
+def fitted(strokes: Sequence[Stroke], n_steps: int) -> tuple[Stroke, ...]:
+    """Fit a bar of 16 steps into one of another length: cut short, or with its beginning once more."""
+    repeated = [
+        replace(stroke, step=stroke.step + shift)
+        for shift in range(0, n_steps, STEPS_PER_BAR)
+        for stroke in strokes
+    ]
+    return tuple(
+        replace(stroke, n_steps=min(stroke.n_steps, n_steps - stroke.step))
+        for stroke in repeated
+        if stroke.step < n_steps
+    )

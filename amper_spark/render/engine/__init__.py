@@ -1,0 +1,1 @@
+"""The engine: notes in, mastered audio out."""

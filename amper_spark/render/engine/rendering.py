@@ -1,0 +1,85 @@
+"""From a score to mastered audio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from amper_spark.errors import ParameterError
+from amper_spark.render.engine.mastering import end, finish, resample, shape
+from amper_spark.render.engine.mixer import mix
+from amper_spark.render.engine.synthesiser import play
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from amper_spark.render.engine.fonts import Font
+    from amper_spark.render.score import Passage, Score
+
+SYNTHESIS_RATE = 39_690
+"""Above 39,900 Hz the synthesiser filters each voice at 20 kHz, for a third more time and nothing to hear."""
+_TAIL_S = 3.0  # after a cut the room rings on for so long, under what follows
+
+
+def render(score: Score, font: Font, *, channels: int = 2, rate: int = 44_100) -> npt.NDArray[np.float32]:
+    """Play, mix and master a score.
+
+    Parameters
+    ----------
+    score : Score
+    font : Font
+    channels : int
+        2: left and right. 1: the mean of what left and right are before the dynamics.
+    rate : int
+        Of the audio, in Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(channels, sample)], float32
+        ``score.duration_s`` long to the sample; true peaks at most -1 dB.
+
+    Raises
+    ------
+    FontError
+        The font lacks a sound.
+    ParameterError
+        The rate is not positive, or there are neither one nor two channels.
+    """
+    if rate < 1:
+        raise ParameterError(f"rate must be positive, got {rate}")
+    total = np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
+    for passage in score.passages:
+        _add(total, _shaped(passage, font, channels=channels, rate=rate), at=round(passage.start_s * rate))
+    if score.passages:
+        end(total, is_cut=score.passages[-1].is_cut, rate=rate)
+    return finish(total, rate=rate)[0]
+
+
+def _shaped(passage: Passage, font: Font, *, channels: int, rate: int) -> npt.NDArray[np.float32]:
+    """Play, mix and shape a passage; one that is cut has a tail, in which only its room is heard."""
+    n_samples = round(passage.duration_s * SYNTHESIS_RATE)
+    stems = [
+        play(
+            font, part, n_samples=n_samples, rate=SYNTHESIS_RATE, tuning_cents=passage.production.tuning_cents
+        )
+        for part in passage.parts
+    ]
+    mixed = mix(
+        stems,
+        passage.parts,
+        passage.production,
+        n_samples=n_samples + round(_TAIL_S * SYNTHESIS_RATE) * passage.is_cut,
+        rate=SYNTHESIS_RATE,
+        channels=channels,
+        cut_s=passage.duration_s if passage.is_cut else None,
+    )
+    if rate != SYNTHESIS_RATE:
+        mixed = resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
+    return shape(mixed, passage.production, rate=rate)[0]
+
+
+def _add(total: npt.NDArray[np.float32], audio: npt.NDArray[np.float32], *, at: int) -> None:
+    """Add a passage where it starts; what is beyond the end of the whole is left out."""
+    n_samples = min(audio.shape[1], total.shape[1] - at)
+    total[:, at : at + n_samples] += audio[:, :n_samples]

@@ -1,0 +1,288 @@
+"""Write audio as WAV, FLAC or MP3, and stems as a ZIP of WAVs: whole or not at all.
+
+Samples are written with 16 bits. A sample of 1 is 32,768 steps, values are rounded to the nearest step
+(halves to the even one), and what lies beyond full scale is clipped and counted. There is no dither: the same
+audio gives the same bytes, on every machine. MP3 is the exception: its encoder works in floating point.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+import zipfile
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import soundfile
+
+from amper_spark.errors import AmperSparkError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SUFFIXES = (".wav", ".flac", ".mp3")
+
+_BLOCK_FRAMES = 65_536  # writing compressed audio in one piece has crashed libsndfile
+_FULL_SCALE = 32_768
+_SAMPLE_BYTES = 2
+_WAV_MAX_BYTES = 2**32 - 1024
+_ZIP64_FROM_BYTES = 2**31 - 1
+_EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+
+# libsndfile takes 0 to 1 for FLAC's levels 0 to 8. Up to level 2 libFLAC predicts with integers only; above,
+# it searches predictors in floating point, with whatever instructions the machine has, and finds others.
+_FLAC_OPTIONS = {"format": "FLAC", "subtype": "PCM_16", "compression_level": 2 / 8}
+_MP3_KBIT_S = 192
+_MP3_RANGE_KBIT_S = 320, 32  # which libsndfile divides evenly among 0 to 1
+_MP3_LOW_RATE = 32_000  # below it the format ends at 160 kbit/s
+
+
+class WritingError(AmperSparkError):
+    """A file that cannot be written."""
+
+
+def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
+    """Write audio in the format that the file's suffix says.
+
+    Parameters
+    ----------
+    file : Path
+        ``.wav`` (16 bits), ``.flac`` (16 bits) or ``.mp3`` (192 kbit/s, constant; 160 for rates below
+        32 kHz). It is not there before it is whole.
+    audio : np.ndarray [shape=(channel, sample)], float32
+        Full scale is -1 to 1.
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    int
+        How many samples were beyond full scale, and have been clipped.
+
+    Raises
+    ------
+    ParameterError
+        Another suffix, audio of another shape or that is not finite, or more of it than the format holds.
+    WritingError
+        No permission, no room. Nothing is left behind.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ParameterError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
+    _check(audio, rate)
+    with _whole(file) as stream:
+        if suffix == ".wav":
+            return _write_wav(stream, audio, rate)
+        return _write_encoded(stream, audio, rate, _FLAC_OPTIONS if suffix == ".flac" else _mp3_options(rate))
+
+
+def encode_flac(audio: NDArray[np.float32], rate: int) -> bytes:
+    """Return audio as the content of a FLAC file of 16 bits.
+
+    Parameters
+    ----------
+    audio : np.ndarray [shape=(channel, sample)], float32
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    bytes
+        The same for the same audio on every machine.
+
+    Raises
+    ------
+    ParameterError
+        Audio of another shape, or that is not finite.
+
+    Examples
+    --------
+    >>> encode_flac(np.zeros((1, 22_050), np.float32), 22_050)[:4]
+    b'fLaC'
+    """
+    _check(audio, rate)
+    stream = io.BytesIO()
+    _write_encoded(stream, audio, rate, _FLAC_OPTIONS)
+    return stream.getvalue()
+
+
+def write_stems(file: Path, stems: Mapping[str, NDArray[np.float32]], rate: int) -> int:
+    """Write a ZIP that holds each stem as a WAV of 16 bits.
+
+    Parameters
+    ----------
+    file : Path
+        Ends in ``.zip``. It is not there before it is whole.
+    stems : mapping of str to np.ndarray [shape=(channel, sample)], float32
+        By name, which becomes that of the file in the ZIP.
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    int
+        How many samples were beyond full scale, and have been clipped.
+
+    Raises
+    ------
+    ParameterError
+        Another suffix, a name that is no file's name, or audio as in `write_audio`.
+    WritingError
+        No permission, no room. Nothing is left behind.
+    """
+    if file.suffix.lower() != ".zip":
+        raise ParameterError(f"{file}: the suffix must be .zip")
+    for name, audio in stems.items():
+        if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+            raise ParameterError(f"a stem cannot be named {name!r}")
+        _check(audio, rate)
+    n_clipped = 0
+    with _whole(file) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, audio in stems.items():
+            entry = zipfile.ZipInfo(f"{name}.wav", _EARLIEST_DATE)  # the same stems give the same bytes
+            entry.create_system, entry.external_attr = _UNIX, 0o644 << 16
+            is_large = audio.size * _SAMPLE_BYTES > _ZIP64_FROM_BYTES
+            with archive.open(entry, "w", force_zip64=is_large) as content:
+                n_clipped += _write_wav(content, audio, rate)
+    return n_clipped
+
+
+def to_int16(audio: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
+    """Round samples to 16 bits.
+
+    Parameters
+    ----------
+    audio : np.ndarray, float32
+
+    Returns
+    -------
+    samples : np.ndarray, int16
+        ``rint(32768 * audio)``, clipped to -32,768 ... 32,767.
+    n_clipped : int
+        How many values were beyond -1 ... 1.
+
+    Examples
+    --------
+    >>> to_int16(np.array([0.5, -1, 1, 1.5], np.float32))
+    (array([ 16384, -32768,  32767,  32767], dtype=int16), 1)
+    """
+    steps = np.rint(audio * np.float32(_FULL_SCALE))
+    n_clipped = int(np.count_nonzero(steps > _FULL_SCALE) + np.count_nonzero(steps < -_FULL_SCALE))
+    return np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16), n_clipped
+
+
+def _check(audio: NDArray[np.float32], rate: int) -> None:
+    if audio.ndim != 2 or not 1 <= len(audio) <= 2 or not audio.shape[1] or audio.dtype != np.float32:
+        raise ParameterError(
+            f"audio must be float32 of shape (1 or 2, samples), got {audio.dtype} of shape {audio.shape}"
+        )
+    if rate < 1:
+        raise ParameterError(f"rate must be at least 1, got {rate}")
+    if not np.isfinite(audio).all():
+        raise ParameterError("audio must be finite, got NaN or infinity")
+
+
+def _frames(audio: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int16], int]]:
+    for start in range(0, audio.shape[1], _BLOCK_FRAMES):
+        samples, n_clipped = to_int16(audio[:, start : start + _BLOCK_FRAMES])
+        yield np.ascontiguousarray(samples.T), n_clipped
+
+
+def _write_wav(stream: IO[bytes], audio: NDArray[np.float32], rate: int) -> int:
+    n_channels, n_frames = audio.shape
+    if audio.size * _SAMPLE_BYTES > _WAV_MAX_BYTES:
+        raise ParameterError(f"a WAV cannot hold {n_frames:,} samples of {n_channels} channels: take FLAC")
+    total = 0
+    with wave.open(stream, "wb") as writer:
+        writer.setparams((n_channels, _SAMPLE_BYTES, rate, n_frames, "NONE", "not compressed"))
+        for frames, n_clipped in _frames(audio):
+            writer.writeframesraw(frames.astype("<i2", copy=False).tobytes())
+            total += n_clipped
+    return total
+
+
+def _write_encoded(
+    stream: IO[bytes], audio: NDArray[np.float32], rate: int, options: Mapping[str, Any]
+) -> int:
+    sink = _Sink(stream)
+    is_lossless = options["subtype"] == "PCM_16"
+    total = 0
+    try:
+        with soundfile.SoundFile(sink, "w", rate, len(audio), **options) as encoder:
+            for frames, n_clipped in _frames(audio):
+                # libsndfile 1.2.2 makes noise of integers that it is to write as MP3.
+                encoder.write(frames if is_lossless else frames / np.float32(_FULL_SCALE))
+                total += n_clipped
+                sink.check()
+    except soundfile.LibsndfileError as error:
+        sink.check()
+        raise ParameterError(
+            f"{options['format']} cannot hold {rate} Hz and {len(audio)} channels: {error.error_string}"
+        ) from error
+    sink.check()
+    return total
+
+
+def _mp3_options(rate: int) -> dict[str, Any]:
+    most, least = _MP3_RANGE_KBIT_S
+    level = 0.0 if rate < _MP3_LOW_RATE else (most - _MP3_KBIT_S) / (most - least)
+    return {
+        "format": "MP3",
+        "subtype": "MPEG_LAYER_III",
+        "compression_level": level,
+        "bitrate_mode": "CONSTANT",
+    }
+
+
+class _Sink:
+    """A stream for libsndfile, which loses what is wrong: the first error is kept until it is asked for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        self._attempt(self._stream.write, content)
+        return len(content)
+
+    def read(self, size: int) -> bytes:
+        content: bytes | None = self._attempt(self._stream.read, size)
+        return content or b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._attempt(self._stream.seek, offset, whence) or 0
+
+    def tell(self) -> int:
+        return self._attempt(self._stream.tell) or 0
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _attempt(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        if self._error is None:
+            try:
+                return action(*arguments)
+            except OSError as error:
+                self._error = error
+        return None
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name when all has been written."""
+    passing = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
+    try:
+        with passing.open("w+b") as stream:
+            yield stream
+        passing.replace(file)
+    except OSError as error:
+        raise WritingError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        passing.unlink(missing_ok=True)

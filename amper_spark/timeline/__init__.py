@@ -1,0 +1,1 @@
+"""Timelines: the documents that say what music is wanted, and when."""
