@@ -8,6 +8,7 @@ from amper_spark.errors import ParameterError
 
 BEATS_PER_BAR = 4
 MAX_TEMPO_CHANGE = 0.02
+_EXACT_BEATS = 1e-6
 _UNITS = (4.0, 2.0, 1.0, 0.5, 0.25)
 _SHORT_BARS = 6
 _SHARES = {"intro": 0.12, "verse": 0.26, "climax": 0.44, "outro": 0.18}
@@ -30,11 +31,6 @@ class Fit:
     n_beats: float
     tempo_bpm: float
 
-    @property
-    def n_bars(self) -> int:
-        """Bars, the last of which may be shorter or longer than the others."""
-        return max(round(self.n_beats / BEATS_PER_BAR), 1)
-
 
 def fit_beats(*, duration_s: float, tempo_bpm: float) -> Fit:
     """Find the beats that fill a time at nearly a tempo: whole bars, if not half bars, and so on.
@@ -47,7 +43,8 @@ def fit_beats(*, duration_s: float, tempo_bpm: float) -> Fit:
     Returns
     -------
     Fit
-        Within `MAX_TEMPO_CHANGE` of the tempo, unless even sixteenths are too coarse.
+        Within `MAX_TEMPO_CHANGE` of the tempo, unless even sixteenths are too coarse. Whole beats that fill
+        the time as it is are left as they are.
 
     Raises
     ------
@@ -64,6 +61,8 @@ def fit_beats(*, duration_s: float, tempo_bpm: float) -> Fit:
     if not (duration_s > 0 and tempo_bpm > 0):
         raise ParameterError(f"duration and tempo must be positive, got {duration_s} s and {tempo_bpm} BPM")
     wanted = duration_s * tempo_bpm / 60.0
+    if abs(round(wanted) - wanted) < _EXACT_BEATS:
+        return Fit(float(round(wanted)), 60.0 * round(wanted) / duration_s)
     for unit in _UNITS:
         n_beats = max(round(wanted / unit), 1) * unit
         if abs(n_beats / wanted - 1.0) <= MAX_TEMPO_CHANGE:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from amper_spark.render.composer.drawing import generator
 from amper_spark.render.composer.expression import Expression, express
 from amper_spark.render.composer.form import PHRASE_BARS, Section, sections
 from amper_spark.render.composer.harmony import Chord, chord_on, chords_by_bar, family
@@ -19,7 +19,7 @@ from amper_spark.render.composer.strokes import Repertoire, adapted, draw, fitte
 from amper_spark.render.score import Part, Passage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,8 +87,10 @@ class Brief:
     band : tuple of Seat
     half : str
         ``A`` or ``B``: which half of the style's patterns and progressions it plays.
-    seeds : mapping of str to int
-        For each aspect: harmony, rhythm, performance, production.
+    seed : tuple of (int, int)
+        Of the timeline, and which of its regions this is.
+    aspects : mapping of str to (int, int)
+        Another seed for harmony, or for rhythm.
     """
 
     start_s: float
@@ -104,13 +106,13 @@ class Brief:
     ends: bool
     band: tuple[Seat, ...]
     half: str
-    seed: int
-    aspects: tuple[tuple[str, int], ...] = ()
+    seed: tuple[int, int]
+    aspects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def generator(self, *names: str) -> np.random.Generator:
         """Make the generator of one decision: what is drawn for one thing does not change another."""
-        seed = dict(self.aspects).get(names[0], self.seed)
-        return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
+        seed, region = self.aspects.get(names[0], self.seed)
+        return generator(seed, region, *names)
 
 
 def compose_region(brief: Brief) -> Passage:

@@ -51,8 +51,7 @@ def render(score: Score, font: Font, *, channels: int = 2, rate: int = 44_100) -
     total = np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
     for passage in score.passages:
         _add(total, _shaped(passage, font, channels=channels, rate=rate), at=round(passage.start_s * rate))
-    if score.passages:
-        end(total, is_cut=score.passages[-1].is_cut, rate=rate)
+    end(total, is_cut=True, rate=rate)
     return finish(total, rate=rate)[0]
 
 
@@ -76,7 +75,10 @@ def _shaped(passage: Passage, font: Font, *, channels: int, rate: int) -> npt.ND
     )
     if rate != SYNTHESIS_RATE:
         mixed = resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
-    return shape(mixed, passage.production, rate=rate)[0]
+    shaped, _ = shape(mixed, passage.production, rate=rate)
+    if not passage.is_cut:
+        end(shaped, is_cut=False, rate=rate)
+    return shaped
 
 
 def _add(total: npt.NDArray[np.float32], audio: npt.NDArray[np.float32], *, at: int) -> None:

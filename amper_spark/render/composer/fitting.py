@@ -1,0 +1,132 @@
+"""Fit whole bars into regions, by a slight change of their tempo, so that boundaries are musical ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amper_spark.render.composer.form import BEATS_PER_BAR, fit_beats
+from amper_spark.timeline.document import MAX_TEMPO_BPM, MIN_TEMPO_BPM
+from amper_spark.timeline.tempo import TempoCurve, TempoPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
+
+MIN_RING_S = 1.8
+MAX_RING_S = 4.2
+_MIN_BEATS = 2.0
+_UNCHANGED = 1e-9
+_SECONDS_PER_MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class FittedRegion:
+    """Where the bars of a region lie.
+
+    Parameters
+    ----------
+    region : ResolvedRegion
+    rings : bool
+        Whether a last chord rings from the last bar line on; otherwise that is the end of the region.
+    n_beats : float
+        Up to the last bar line.
+    factor : float
+        By which the tempo of the region is changed.
+    """
+
+    region: ResolvedRegion
+    rings: bool
+    n_beats: float
+    factor: float
+
+
+def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> FittedRegion:
+    """Fit bars into a region.
+
+    Parameters
+    ----------
+    region : ResolvedRegion
+        Of music.
+    span : ResolvedSpan
+        Its span.
+    is_last : bool
+        Whether silence follows: if nothing is said about its end, the region then rings out.
+
+    Returns
+    -------
+    FittedRegion
+    """
+    start_s = region.start_s - span.start_s
+    duration_s = region.duration_s
+
+    def beats(time_s: float) -> float:
+        first, last = span.tempo.beats_at([start_s, start_s + time_s])
+        return float(last - first)
+
+    rings = is_last if region.end is None else region.end.type == "ringout"
+    if rings and region.end is not None:
+        duration_s = region.end.time_s - region.start_s
+    elif rings:
+        n_beats = _beats_before_ring(beats(duration_s - MIN_RING_S), beats(duration_s - MAX_RING_S))
+        if n_beats >= _MIN_BEATS:
+            return FittedRegion(region, rings, n_beats, 1.0)
+        rings = False
+    if duration_s <= 0:  # all of it rings
+        return FittedRegion(region, rings, _MIN_BEATS, 1.0)
+    wanted = beats(duration_s)
+    fit = fit_beats(duration_s=duration_s, tempo_bpm=wanted * _SECONDS_PER_MINUTE / duration_s)
+    factor = fit.n_beats / wanted
+    tempi = [point.tempo_bpm * factor for point in span.tempo.points]
+    if abs(factor - 1.0) < _UNCHANGED or min(tempi) < MIN_TEMPO_BPM or max(tempi) > MAX_TEMPO_BPM:
+        return FittedRegion(region, rings, wanted if abs(factor - 1.0) >= _UNCHANGED else fit.n_beats, 1.0)
+    return FittedRegion(region, rings, fit.n_beats, factor)
+
+
+def _beats_before_ring(most: float, least: float) -> float:
+    """Take as many whole bars as leave a ring of a good length, or else half bars, or beats."""
+    for unit in (float(BEATS_PER_BAR), 2.0, 1.0):
+        n_beats = most // unit * unit
+        if n_beats >= least:
+            return n_beats
+    return most // 1.0
+
+
+def fitted_tempo(span: ResolvedSpan, regions: Sequence[FittedRegion]) -> TempoCurve:
+    """Change the tempo of each region by its factor, with jumps where it starts and ends.
+
+    Parameters
+    ----------
+    span : ResolvedSpan
+    regions : sequence of FittedRegion
+        In order of time.
+
+    Returns
+    -------
+    TempoCurve
+    """
+    if all(one.factor == 1.0 for one in regions):
+        return span.tempo
+    points: list[TempoPoint] = []
+    at_s = 0.0
+    for one in regions:
+        start_s, end_s = one.region.start_s - span.start_s, one.region.end_s - span.start_s
+        points += _between(span.tempo, at_s, start_s, 1.0)
+        points += _between(span.tempo, start_s, end_s, one.factor)
+        at_s = end_s
+    points += _between(span.tempo, at_s, span.end_s - span.start_s, 1.0)
+    return TempoCurve(points)
+
+
+def _between(curve: TempoCurve, start_s: float, end_s: float, factor: float) -> Iterator[TempoPoint]:
+    """Cut a piece out of a curve, jumps at its start and end left out, and multiply it."""
+    if end_s <= start_s:
+        return
+    yield TempoPoint(start_s, float(curve.tempo_at(start_s)) * factor)
+    for point in curve.points:
+        if start_s < point.time_s < end_s:
+            yield TempoPoint(point.time_s, point.tempo_bpm * factor)
+    jumps = [point.tempo_bpm for point in curve.points if point.time_s == end_s]
+    reached = jumps[0] if jumps else float(curve.tempo_at(end_s))
+    yield TempoPoint(end_s, reached * factor)
