@@ -245,7 +245,7 @@ def load_instruments(folder: Path = _FOLDER) -> Instruments:
     }
     found = Instruments(instruments, pools)
     if not problems:
-        problems += _rare(found)
+        problems += [*_rare(found), *_in_both_halves(found)]
     if problems:
         raise ConfigError(problems)
     return found
@@ -257,6 +257,15 @@ def _rare(instruments: Instruments) -> list[str]:
         f"{POOLS_FILE}: {one.id} plays in fewer than {MIN_SUBGENRES} subgenres: {', '.join(styles) or 'none'}"
         for one in instruments
         if len(styles := instruments.styles_with(one.id)) < MIN_SUBGENRES and styles != (PERCUSSION_ONLY,)
+    ]
+
+
+def _in_both_halves(instruments: Instruments) -> list[str]:
+    """Find instruments that a style has in both halves, if in different roles."""
+    return [
+        f"{POOLS_FILE}: {style} has {name} in both halves"
+        for style in instruments.styles
+        for name in sorted(instruments.players(style, "A") & instruments.players(style, "B"))
     ]
 
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 STRUM_S = 0.011
 _OCTAVE = 12
+_DOMINANT = 4
 _HALF_BAR = STEPS_PER_BAR // 2
 _BASS_BOTTOM = 28  # E1
 _CENTRES = {"chords": 62, "arpeggio": 71, "pad": 62}
 _STRUM_CENTRE = 57
 _ACCENTS = {"X": 1.14, "x": 0.96, "o": 0.62, "D": 1.08, "U": 0.98, "d": 0.88, "u": 0.8, "m": 0.6}
 _MUTED_STEPS = 0.5
+_OFF_ROOT = 0.8  # of the bass: roots tell chords, and the tonic's the key
 
 
 class Note(NamedTuple):
@@ -176,12 +178,14 @@ class Player:
             following = bar.chords[index + 1] if index + 1 < len(bar.chords) else bar.following
             key = self._bass_key(0) if self.pedal else self._bass_tone(stroke.symbol, chord, following)
             held = stroke.n_steps * self.length / STEPS_PER_BEAT
-            accent = 1.0 + 0.03 * metric_weight(stroke.step)
+            accent = (1.0 if stroke.symbol in "RO" else _OFF_ROOT) + 0.03 * metric_weight(stroke.step)
             yield Note(self._beat(bar, stroke), held, key, accent)
 
     def _bass_tone(self, symbol: str, chord: Chord, following: Chord) -> int:
         root = self._bass_key(chord.root)
-        tone = {"R": chord.root, "O": chord.root, "T": chord.third, "F": chord.fifth, "S": chord.seventh}
+        # The fifth above the dominant would be the second degree, which leads away from the key.
+        fifth = chord.root if chord.degree == _DOMINANT else chord.fifth
+        tone = {"R": chord.root, "O": chord.root, "T": chord.third, "F": fifth, "S": chord.seventh}
         if symbol == "A":
             return self._approach(root, self._bass_key(following.root))
         key = root + (tone[symbol] - chord.root) % _OCTAVE
@@ -238,8 +242,10 @@ class Player:
         centre = (_STRUM_CENTRE if strummed else _CENTRES[self.role]) + self.register
         low, high = self.instrument.low_key, self.instrument.high_key
         centre = min(max(centre, low + _OCTAVE), high - _OCTAVE)
+        # With its seventh the tonic is two chords at once, and neither is home.
+        colour = "triad" if chord.degree == 0 and self.colour == "seventh" else self.colour
         keys = lead(
-            chord, tonic=self.tonic, colour=self.colour, centre=centre, before=self._led, low=low, high=high
+            chord, tonic=self.tonic, colour=colour, centre=centre, before=self._led, low=low, high=high
         )
         self._led = keys
         if self.role == "arpeggio":

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from amper_spark.render.score import Preset
 
 _TUNING_CENTS = 15.0
-_ROOM_OCTAVES = 0.3
-_WET_JITTER = 0.03
-_BAND_JITTER_DB = 1.2
-_TILT_JITTER_DB = 0.5
-_GAIN_JITTER_DB = 1.5
+_ROOM_OCTAVES = 0.2
+_WET_JITTER = 0.02
+_BAND_JITTER_DB = 0.9
+_TILT_JITTER_DB = 0.35
+_GAIN_JITTER_DB = 1.0
 _ROOMS = 64
 _PANS = {"chords": 0.14, "arpeggio": 0.14, "percussion": 0.12, "pad": 0.08}
 _SENDS = {"drums": 0.6, "bass": 0.1, "percussion": 0.7}

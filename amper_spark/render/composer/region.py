@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from amper_spark.render.composer.notation import Stroke
     from amper_spark.render.composer.style import Style
 
-_SECTION_LAYERS = {"intro": 0.4, "verse": 0.7, "climax": 1.0, "outro": 0.5}
+_SECTION_LAYERS = {"intro": 0.5, "verse": 0.8, "climax": 1.0, "outro": 0.6}
 _SECTION_DENSITY = {"intro": 0.75, "verse": 0.9, "climax": 1.0, "outro": 0.7}
 _MIN_DENSITY, _MAX_DENSITY = 0.2, 2.5
 _FILL_PROBABILITY = 0.6
 _PERIOD_BARS = 8
 """After so many bars a part repeats itself: what is varied becomes familiar."""
-_PEDAL_PROBABILITY = (0.1, 0.15, 0.2, 0.5, 0.9)
+_PEDAL_PROBABILITY = (0.15, 0.2, 0.3, 0.6, 0.9)
 _LYDIAN_PEDAL = 0.9  # without it the fifth degree takes over
-_TONIC_ACCENT, _OTHER_ACCENT = 1.05, 0.96
+_TONIC_ACCENT, _OTHER_ACCENT = 1.1, 0.9
 _TENSE_COLOURS = {1: "sus2", 2: "add9"}
 _PURE_COLOURS = {-1: "triad", -2: "open"}
 
