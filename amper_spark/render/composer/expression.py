@@ -96,7 +96,7 @@ def express(mood: Mood, style: Style) -> Expression:
     ...     catalogue.find("rock", "indie", "nostalgic").mood, style).onsets_per_s
     True
     """
-    bright = mood.brightness + 0.7 * (mood.valence_of_four - _NEUTRAL_VALENCE)
+    bright = mood.brightness + 0.5 * (mood.valence_of_four - _NEUTRAL_VALENCE)
     share = 0.45 + 0.11 * mood.momentum + 0.06 * mood.intensity
     return Expression(
         onsets_per_s=style.activity * _ONSETS_PER_S[mood.momentum],
@@ -107,7 +107,7 @@ def express(mood: Mood, style: Style) -> Expression:
         varied=_VARIED[mood.syncopation + 2],
         tension=mood.tension,
         n_layers=min(max(round(share * len(style.layers)), _MIN_LAYERS), len(style.layers)),
-        brightness_db=1.4 * bright,
+        brightness_db=1.2 * bright,
         drums_db=1.5 * mood.intensity + 0.35 * (mood.momentum - 2),
         pad_db=1.2 * mood.articulation,
         room_s=min(max(style.room_s * (1.0 + 0.3 * mood.space), 0.3), 3.0),
