@@ -93,7 +93,7 @@ def hear(order: RenderOrder) -> Heard:
         order=order,
         pulse=struck_beats(passage, tempo_bpm=made.tempo_bpm),
         plain=np.column_stack([windows[name] for name in PLAIN_FEATURES]),
-        is_tempo_right=(np.abs(ratios - 1.0) < TEMPO_TOLERANCE).any(axis=1),
+        is_tempo_right=np.any(np.abs(ratios - 1.0) < TEMPO_TOLERANCE, axis=1),
         is_tonic_right=np.asarray(windows["tonic"]) == pitch_class(made.tonic),
     )
 

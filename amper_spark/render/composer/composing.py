@@ -11,11 +11,12 @@ import numpy as np
 from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.descriptors.instruments import Instruments, load_instruments
 from amper_spark.errors import ParameterError
+from amper_spark.render.composer.brief import Brief, Seat
 from amper_spark.render.composer.drawing import Draws, draw_half, generator
 from amper_spark.render.composer.fitting import FittedRegion, fit_region, fitted_tempo
 from amper_spark.render.composer.keys import settle_key
 from amper_spark.render.composer.meter import Meter
-from amper_spark.render.composer.region import Brief, Seat, compose_region
+from amper_spark.render.composer.region import compose_region
 from amper_spark.render.composer.repair import with_known_names
 from amper_spark.render.composer.style import HALVES, Style, load_styles
 from amper_spark.render.score import Score

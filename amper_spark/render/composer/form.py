@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amper_spark.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BEATS_PER_BAR = 4
 MAX_TEMPO_CHANGE = 0.02
@@ -122,3 +126,8 @@ def sections(*, n_bars: int, begins: bool, ends: bool) -> tuple[Section, ...]:
             found.append(Section(kind, first, end - first, _LEVELS[kind]))
             first = end
     return tuple(found)
+
+
+def section_at(bar: int, sections: Sequence[Section]) -> Section:
+    """Find the section of a bar; what rings after the last bar belongs to the last section."""
+    return next(one for one in reversed(sections) if one.first_bar <= bar)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from amper_spark.descriptors.instruments import Instrument
+    from amper_spark.render.composer.brief import Seat
     from amper_spark.render.composer.expression import Expression
-    from amper_spark.render.composer.region import Seat
     from amper_spark.render.composer.style import Style
     from amper_spark.render.score import Preset
 

@@ -39,14 +39,6 @@ class Repertoire:
         second = kind == "climax" and bar // 2 % 2 == 1
         return (self.climax if second else self.verse).bar(bar)
 
-    @property
-    def n_onsets(self) -> float:
-        """Onsets per bar, in the mean."""
-        return (
-            sum(len(onset_steps(pattern.strokes)) / pattern.n_bars for pattern in (self.verse, self.climax))
-            / 2
-        )
-
 
 def draw(patterns: Sequence[Pattern], rng: np.random.Generator) -> Repertoire:
     """Choose two patterns of a part."""

@@ -1,0 +1,93 @@
+"""The harmony of a region: a chord or two for each bar, their colour, and what the bass does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amper_spark.render.composer.form import PHRASE_BARS, Section, section_at
+from amper_spark.render.composer.harmony import Chord, chord_on, chords_by_bar, family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from amper_spark.render.composer.brief import Brief
+
+_PEDAL_PROBABILITY = (0.15, 0.2, 0.3, 0.6, 0.9)
+_LYDIAN_PEDAL = 0.9  # without it the fifth degree takes over
+_TENSE_COLOURS = {1: "sus2", 2: "add9"}
+_PURE_COLOURS = {-1: "triad", -2: "open"}
+_SOMETIMES = 0.5
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """The harmony of a region.
+
+    Parameters
+    ----------
+    by_bar : tuple of tuple of Chord
+        One or two a bar.
+    last : Chord
+        What rings at the end.
+    colour : str
+        Of all chords, see `amper_spark.render.composer.voicing.COLOURS`.
+    has_pedal : bool
+        Whether the bass stays on the tonic.
+    """
+
+    by_bar: tuple[tuple[Chord, ...], ...]
+    last: Chord
+    colour: str
+    has_pedal: bool
+
+
+def harmonize(brief: Brief, sections: Sequence[Section], *, tension: int) -> Harmony:
+    """Choose progressions, colour and bass.
+
+    Parameters
+    ----------
+    brief : Brief
+    sections : sequence of Section
+        Every other phrase of the climax has another progression.
+    tension : int
+        -2 to 2.
+
+    Returns
+    -------
+    Harmony
+    """
+    colour, has_pedal = _colour_and_pedal(brief, tension)
+    tonic = chord_on(0, quality=brief.quality)
+    return Harmony(_chords(brief, sections, tonic), tonic, colour, has_pedal)
+
+
+def _chords(brief: Brief, sections: Sequence[Section], tonic: Chord) -> tuple[tuple[Chord, ...], ...]:
+    n_bars = brief.meter.n_bars
+    if not brief.material.progressions:
+        return ((tonic,),) * n_bars
+    choices = brief.material.progressions[family(brief.quality)]
+    first, second = brief.generator("harmony").permutation(len(choices))[:2]
+    phrases = []
+    for bar in range(0, n_bars, PHRASE_BARS):
+        is_second = section_at(bar, sections).kind == "climax" and bar // PHRASE_BARS % 2 == 1
+        phrases.append(choices[second if is_second else first])
+    return tuple(
+        chords_by_bar(
+            phrases,
+            n_bars=n_bars,
+            quality=brief.quality,
+            phrase_bars=PHRASE_BARS,
+            ends=brief.ends and not brief.rings,
+        )
+    )
+
+
+def _colour_and_pedal(brief: Brief, tension: int) -> tuple[str, bool]:
+    rng = brief.generator("harmony", "colour")
+    colours = brief.style.colours or ("triad",)
+    colour = colours[int(rng.integers(len(colours)))]
+    if abs(tension) == 2 or (tension and rng.random() < _SOMETIMES):
+        colour = (_TENSE_COLOURS | _PURE_COLOURS)[tension]
+    probability = _LYDIAN_PEDAL if brief.quality == "lydian" else _PEDAL_PROBABILITY[tension + 2]
+    return colour, bool(rng.random() < probability)
