@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from amper_spark.render.composer.expression import HARMONY_ROLES
 from amper_spark.render.composer.form import PHRASE_BARS, section_at, sections
 from amper_spark.render.composer.notation import onset_steps
-from amper_spark.render.composer.strokes import Repertoire, adapted, draw, fitted, pushed, varied
+from amper_spark.render.composer.strokes import (
+    Repertoire,
+    adapted,
+    draw,
+    ending,
+    fitted,
+    pushed,
+    varied,
+)
 
 if TYPE_CHECKING:
     from amper_spark.render.composer.brief import Brief, Seat
@@ -14,11 +24,11 @@ if TYPE_CHECKING:
     from amper_spark.render.composer.notation import Stroke
 
 _SECTION_LAYERS = {"intro": 0.5, "verse": 0.8, "climax": 1.0, "outro": 0.6}
-_SECTION_DENSITY = {"intro": 0.75, "verse": 0.9, "climax": 1.0, "outro": 0.7}
+_SECTION_DENSITY = {"intro": 0.75, "verse": 0.85, "climax": 1.0, "outro": 0.7}
 _MIN_LAYERS = 2
 _MIN_DENSITY, _MAX_DENSITY = 0.2, 2.5
 _MIN_FILLED_DENSITY = 0.6
-_FILL_PROBABILITY = 0.6
+_FILL_PROBABILITY = 0.3
 _PERIOD_BARS = 8
 """After so many bars a part repeats itself: what is varied becomes familiar."""
 
@@ -44,9 +54,11 @@ class Arrangement:
         self._brief, self._expression = brief, expression
         self.sections = sections(n_bars=brief.meter.n_bars, begins=brief.begins, ends=brief.ends)
         self.layers = tuple(dict.fromkeys((*_in_order(brief), *(seat.role for seat in brief.band))))
-        self._repertoires = {role: self._repertoire(role) for role in self.layers}
+        self._repertoires = {
+            seat.instrument.id: self._repertoire(seat.role, number) for seat, number in _numbered(brief)
+        }
         self.density = self._wanted_density()
-        self._played: dict[tuple[str, int, str], tuple[Stroke, ...]] = {}
+        self._played: dict[tuple[Seat, int, str], tuple[Stroke, ...]] = {}
 
     def plays(self, seat: Seat, bar: int) -> bool:
         """Whether an instrument plays in a bar: it must be active, and among those of the section.
@@ -62,16 +74,23 @@ class Arrangement:
             return False
         active = {one.role for one in self._brief.band if one.plays_at(beat)}
         layers = [role for role in self.layers if role in active]
+        if bar == self._brief.meter.n_bars:
+            return True
         section = section_at(bar, self.sections)
         count = max(round(_SECTION_LAYERS[section.kind] * len(layers)), _MIN_LAYERS)
-        return seat.role in layers[:count]
+        harmony = next((role for role in layers if role in HARMONY_ROLES), None)
+        return seat.role in layers[:count] or seat.role == harmony
 
-    def strokes(self, role: str, bar: int) -> tuple[Stroke, ...]:
-        """Say what a role strikes in a bar.
+    def starts_climax(self, bar: int) -> bool:
+        """Whether the climax comes in with this bar, after something else."""
+        return bar > 0 and any(one.kind == "climax" and one.first_bar == bar for one in self.sections)
+
+    def strokes(self, seat: Seat, bar: int) -> tuple[Stroke, ...]:
+        """Say what an instrument strikes in a bar.
 
         Parameters
         ----------
-        role : str
+        seat : Seat
         bar : int
 
         Returns
@@ -80,18 +99,18 @@ class Arrangement:
             From the start of the bar, fitted into it.
         """
         n_steps = self._brief.meter.n_steps(bar)
-        if role == "drums" and self._has_fill(bar):
+        if seat.role == "drums" and self._has_fill(bar):
             fills = self._brief.material.fills
             chosen = int(self._brief.generator("rhythm", "fill", str(bar)).integers(len(fills)))
-            return fitted(fills[chosen].bar(0), n_steps)
-        played = (role, bar % _PERIOD_BARS, section_at(bar, self.sections).kind)
+            return ending(fills[chosen].bar(0), n_steps)
+        played = (seat, bar % _PERIOD_BARS, section_at(bar, self.sections).kind)
         if played not in self._played:
             self._played[played] = self._as_played(*played)
         return fitted(self._played[played], n_steps)
 
-    def _repertoire(self, role: str) -> Repertoire | None:
+    def _repertoire(self, role: str, number: int) -> Repertoire | None:
         patterns = self._brief.material.patterns.get(role)
-        return draw(patterns, self._brief.generator("rhythm", role)) if patterns else None
+        return draw(patterns, self._brief.generator("rhythm", role, str(number))) if patterns else None
 
     def _wanted_density(self) -> float:
         playing = [one.verse for one in self._repertoires.values() if one is not None]
@@ -101,11 +120,11 @@ class Arrangement:
         wanted = self._expression.onsets_per_bar(self._brief.tempo_bpm)
         return min(max(2.0 * wanted / sum(places), _MIN_DENSITY), _MAX_DENSITY)
 
-    def _as_played(self, role: str, bar: int, kind: str) -> tuple[Stroke, ...]:
-        repertoire = self._repertoires[role]
+    def _as_played(self, seat: Seat, bar: int, kind: str) -> tuple[Stroke, ...]:
+        role, repertoire = seat.role, self._repertoires[seat.instrument.id]
         if repertoire is None:
             return ()
-        rng = self._brief.generator("rhythm", role, str(bar))
+        rng = self._brief.generator("rhythm", role, "bar", str(bar))
         density = self.density * _SECTION_DENSITY[kind]
         strokes = adapted(repertoire.bar(bar, kind), role=role, density=density, rng=rng)
         if role == "pad":
@@ -117,15 +136,26 @@ class Arrangement:
         return pushed(strokes, share=self._expression.pushed, rng=rng)
 
     def _has_fill(self, bar: int) -> bool:
-        """Fill before each section, before a cut, and at the end of most phrases, where much goes on."""
-        if self.density < _MIN_FILLED_DENSITY or not self._brief.material.fills:
+        """Fill before a section or a cut, and now and then at the end of a phrase, where much goes on."""
+        section = section_at(bar, self.sections)
+        within = bar - section.first_bar
+        if within == 0 or self.density < _MIN_FILLED_DENSITY or not self._brief.material.fills:
             return False
-        is_last = bar == self._brief.meter.n_bars - 1
-        if any(bar == one.first_bar + one.n_bars - 1 for one in self.sections):
+        if within == section.n_bars - 1:
             return True
-        if is_last or bar % PHRASE_BARS < PHRASE_BARS - 1:
-            return is_last
-        return bool(self._brief.generator("rhythm", "filled", str(bar)).random() < _FILL_PROBABILITY)
+        ends_phrase = within % PHRASE_BARS == PHRASE_BARS - 1 and within + PHRASE_BARS < section.n_bars
+        draws = self._brief.generator("rhythm", "filled", str(bar))
+        return ends_phrase and bool(draws.random() < _FILL_PROBABILITY)
+
+
+def _numbered(brief: Brief) -> list[tuple[Seat, int]]:
+    """Count the instruments of each role, so that the second plays other patterns than the first."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for seat in brief.band:
+        numbered.append((seat, seen[seat.role]))
+        seen[seat.role] += 1
+    return numbered
 
 
 def _in_order(brief: Brief) -> list[str]:

@@ -35,6 +35,52 @@ def thin(strokes: Sequence[Stroke], *, n_onsets: int) -> tuple[Stroke, ...]:
     """
     places = sorted(onset_steps(strokes), key=lambda step: (-metric_weight(step), step))
     kept = set(places[: max(n_onsets, 1)])
+    return _kept(strokes, kept)
+
+
+def thin_evenly(strokes: Sequence[Stroke], *, n_onsets: int) -> tuple[Stroke, ...]:
+    """Leave out weak strokes by whole classes: both beats of a backbeat stay, or neither.
+
+    Parameters
+    ----------
+    strokes : sequence of Stroke
+        Of one bar.
+    n_onsets : int
+        About how many places of the bar keep a stroke.
+
+    Returns
+    -------
+    tuple of Stroke
+
+    Examples
+    --------
+    >>> quarters = tuple(Stroke(step, 1, "x", "hat") for step in range(0, 16, 4))
+    >>> [stroke.step for stroke in thin_evenly(quarters, n_onsets=3)]
+    [0, 4, 8, 12]
+    """
+    places = onset_steps(strokes)
+    choices = [{step for step in places if metric_weight(step) >= weight} for weight in range(5)]
+    kept = min((one for one in choices if one), key=lambda one: (abs(len(one) - n_onsets), -len(one)))
+    return _kept(strokes, kept)
+
+
+def sustained(strokes: Sequence[Stroke]) -> tuple[Stroke, ...]:
+    """Hold every stroke up to the next one; what was muted is struck.
+
+    Examples
+    --------
+    >>> [(one.step, one.n_steps, one.symbol) for one in sustained((Stroke(0, 1, "m"), Stroke(8, 2, "D")))]
+    [(0, 8, 'd'), (8, 8, 'D')]
+    """
+    starts = sorted(onset_steps(strokes))
+    ends = dict(zip(starts, [*starts[1:], STEPS_PER_BAR], strict=True))
+    return tuple(
+        replace(one, n_steps=ends[one.step] - one.step, symbol="d" if one.symbol == "m" else one.symbol)
+        for one in strokes
+    )
+
+
+def _kept(strokes: Sequence[Stroke], kept: set[int]) -> tuple[Stroke, ...]:
     left = [stroke for stroke in strokes if stroke.step in kept]
     return tuple(_extended(stroke, strokes, kept) for stroke in left)
 

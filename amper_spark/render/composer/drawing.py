@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from amper_spark.render.composer.band import draw_band
 from amper_spark.render.composer.expression import express
+from amper_spark.render.composer.form import MAX_TEMPO_CHANGE
 from amper_spark.render.composer.repair import nearest_descriptor
 from amper_spark.render.composer.style import HALVES
 from amper_spark.timeline.document import Action, AddRegion
@@ -54,10 +56,11 @@ class Draws:
     _asked: dict[str, int] = field(default_factory=dict)
 
     def tempo_bpm(self, descriptor: str) -> float:
-        """Draw a tempo of the descriptor's range, a whole number."""
+        """Draw a tempo, a whole number that stays in the descriptor's range when bars are fitted."""
         one = self.catalogue[descriptor]
-        drawn = self._generator("tempo").uniform(one.min_tempo_bpm, one.max_tempo_bpm)
-        return float(min(max(round(drawn), one.min_tempo_bpm), one.max_tempo_bpm))
+        low_bpm = math.ceil(one.min_tempo_bpm * (1.0 + MAX_TEMPO_CHANGE))
+        high_bpm = math.floor(one.max_tempo_bpm * (1.0 - MAX_TEMPO_CHANGE))
+        return float(self._generator("tempo").integers(low_bpm, max(high_bpm, low_bpm) + 1))
 
     def instruments(self, descriptor: str) -> Sequence[str]:
         """Draw a band from the pools of the descriptor's style."""

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 _ONSETS_PER_S = (0.9, 1.6, 2.6, 4.0, 6.0)
 _LENGTHS = (0.35, 0.6, 0.85, 1.0, 1.2)
 _PUSHED = (0.0, 0.0, 0.06, 0.18, 0.35)
-_VARIED = (0.0, 0.15, 0.35, 0.5, 0.6)
+_VARIED = (0.12, 0.2, 0.35, 0.5, 0.6)
 _VELOCITY, _VELOCITY_STEP = 80.0, 10.0
 _REGISTER_STEP = 2
 _NEUTRAL_VALENCE = 1.5
 _MIN_LAYERS = 2
+HARMONY_ROLES = ("chords", "arpeggio", "pad")
 _SECONDS_PER_BAR_AT_1_BPM = 240.0
 
 
@@ -106,7 +107,7 @@ def express(mood: Mood, style: Style) -> Expression:
         pushed=_PUSHED[mood.syncopation + 2],
         varied=_VARIED[mood.syncopation + 2],
         tension=mood.tension,
-        n_layers=min(max(round(share * len(style.layers)), _MIN_LAYERS), len(style.layers)),
+        n_layers=max(round(share * len(style.layers)), _MIN_LAYERS, _layers_with_harmony(style)),
         brightness_db=1.2 * bright,
         drums_db=1.5 * mood.intensity + 0.35 * (mood.momentum - 2),
         pad_db=1.2 * mood.articulation,
@@ -114,4 +115,11 @@ def express(mood: Mood, style: Style) -> Expression:
         wet=min(max(style.wet + 0.08 * mood.space, 0.02), 0.6),
         loudness_lufs=style.loudness_lufs + 0.8 * mood.intensity,
         compression=min(max(style.compression + 0.5 * mood.intensity, 1.0), 6.0),
+    )
+
+
+def _layers_with_harmony(style: Style) -> int:
+    """How many of the first layers it takes to hear chords, if there are any."""
+    return next(
+        (count for count, role in enumerate(style.layers, 1) if role in HARMONY_ROLES), len(style.layers[:1])
     )

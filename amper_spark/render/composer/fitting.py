@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amper_spark.render.composer.form import BEATS_PER_BAR, fit_beats
+from amper_spark.render.composer.form import BEATS_PER_BAR, MAX_TEMPO_CHANGE, fit_beats
 from amper_spark.timeline.document import MAX_TEMPO_BPM, MIN_TEMPO_BPM
 from amper_spark.timeline.tempo import TempoCurve, TempoPoint
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
 
-MIN_RING_S = 1.8
-MAX_RING_S = 4.2
+MIN_RING_S = 1.6
+MAX_RING_S = 5.0
 _MIN_BEATS = 2.0
 _UNCHANGED = 1e-9
 _SECONDS_PER_MINUTE = 60.0
@@ -69,9 +69,10 @@ def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> 
     if rings and region.end is not None:
         duration_s = region.end.time_s - region.start_s
     elif rings:
-        n_beats = _beats_before_ring(beats(duration_s - MIN_RING_S), beats(duration_s - MAX_RING_S))
-        if n_beats >= _MIN_BEATS:
-            return FittedRegion(region, rings, n_beats, 1.0)
+        most, least = beats(duration_s - MIN_RING_S), beats(duration_s - MAX_RING_S)
+        if most >= _MIN_BEATS:
+            n_beats = _beats_before_ring(most, least)
+            return FittedRegion(region, rings, n_beats, _factor(n_beats, most, least))
         rings = False
     if duration_s <= 0:  # all of it rings
         return FittedRegion(region, rings, _MIN_BEATS, 1.0)
@@ -85,12 +86,17 @@ def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> 
 
 
 def _beats_before_ring(most: float, least: float) -> float:
-    """Take as many whole bars as leave a ring of a good length, or else half bars, or beats."""
-    for unit in (float(BEATS_PER_BAR), 2.0, 1.0):
-        n_beats = most // unit * unit
-        if n_beats >= least:
+    """Take whole bars that leave a ring of a good length, or else half bars, or beats."""
+    for unit in (float(BEATS_PER_BAR), 2.0):
+        n_beats = most * (1.0 + MAX_TEMPO_CHANGE) // unit * unit
+        if n_beats >= least * (1.0 - MAX_TEMPO_CHANGE) and n_beats > 0:
             return n_beats
     return most // 1.0
+
+
+def _factor(n_beats: float, most: float, least: float) -> float:
+    """Change the tempo by no more than brings the beats between least and most."""
+    return n_beats / most if n_beats > most else n_beats / least if n_beats < least else 1.0
 
 
 def fitted_tempo(span: ResolvedSpan, regions: Sequence[FittedRegion]) -> TempoCurve:

@@ -14,7 +14,7 @@ BEATS_PER_BAR = 4
 MAX_TEMPO_CHANGE = 0.02
 _EXACT_BEATS = 1e-6
 _UNITS = (4.0, 2.0, 1.0, 0.5, 0.25)
-_SHORT_BARS = 6
+_SHORT_BARS, _LONG_BARS = 6, 32
 _SHARES = {"intro": 0.12, "verse": 0.26, "climax": 0.44, "outro": 0.18}
 _LEVELS = {"intro": 0.72, "verse": 0.85, "climax": 1.0, "outro": 0.78}
 PHRASE_BARS = 4
@@ -105,12 +105,13 @@ def sections(*, n_bars: int, begins: bool, ends: bool) -> tuple[Section, ...]:
     Returns
     -------
     tuple of Section
-        In time; what is short is all climax, or there would be none to hear.
+        In time, beginning with half a phrase, or a whole one in long pieces; what is short is all climax, or
+        there would be none to hear.
 
     Examples
     --------
     >>> [(one.kind, one.n_bars) for one in sections(n_bars=16, begins=True, ends=True)]
-    [('intro', 2), ('verse', 4), ('climax', 7), ('outro', 3)]
+    [('intro', 2), ('verse', 4), ('climax', 8), ('outro', 2)]
     >>> [(one.kind, one.n_bars) for one in sections(n_bars=4, begins=True, ends=True)]
     [('climax', 4)]
     """
@@ -121,7 +122,8 @@ def sections(*, n_bars: int, begins: bool, ends: bool) -> tuple[Section, ...]:
     found, first, passed = [], 0, 0.0
     for kind in kinds:
         passed += _SHARES[kind]
-        end = round(n_bars * passed / total)
+        unit = PHRASE_BARS if n_bars >= _LONG_BARS else PHRASE_BARS // 2
+        end = n_bars if kind == kinds[-1] else round(n_bars * passed / total / unit) * unit
         if end > first:
             found.append(Section(kind, first, end - first, _LEVELS[kind]))
             first = end

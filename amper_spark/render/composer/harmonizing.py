@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amper_spark.render.composer.form import PHRASE_BARS, Section, section_at
-from amper_spark.render.composer.harmony import Chord, chord_on, chords_by_bar, family
+from amper_spark.render.composer.form import PHRASE_BARS, Section
+from amper_spark.render.composer.harmony import Chord, chord_on, dominant, family
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Harmony:
     colour : str
         Of all chords, see `amper_spark.render.composer.voicing.COLOURS`.
     has_pedal : bool
-        Whether the bass stays on the tonic.
+        Whether the bass stays on the tonic, at least where it is calm.
     """
 
     by_bar: tuple[tuple[Chord, ...], ...]
@@ -68,19 +68,25 @@ def _chords(brief: Brief, sections: Sequence[Section], tonic: Chord) -> tuple[tu
         return ((tonic,),) * n_bars
     choices = brief.material.progressions[family(brief.quality)]
     first, second = brief.generator("harmony").permutation(len(choices))[:2]
-    phrases = []
-    for bar in range(0, n_bars, PHRASE_BARS):
-        is_second = section_at(bar, sections).kind == "climax" and bar // PHRASE_BARS % 2 == 1
-        phrases.append(choices[second if is_second else first])
-    return tuple(
-        chords_by_bar(
-            phrases,
-            n_bars=n_bars,
-            quality=brief.quality,
-            phrase_bars=PHRASE_BARS,
-            ends=brief.ends and not brief.rings,
-        )
-    )
+    bars = []
+    for section in sections:
+        for bar in range(section.n_bars):
+            is_second = section.kind == "climax" and bar // PHRASE_BARS % 2 == 1
+            progression = choices[second if is_second else first]
+            degrees = progression[bar % len(progression)]
+            bars.append(tuple(chord_on(degree, quality=brief.quality) for degree in degrees))
+    if brief.ends:
+        _lead_home(bars, tonic, brief)
+    return tuple(bars)
+
+
+def _lead_home(bars: list[tuple[Chord, ...]], tonic: Chord, brief: Brief) -> None:
+    """Write a cadence: the dominant before the tonic, which rings after the last bar, or else fills it."""
+    if not brief.rings:
+        bars[-1] = (tonic,)
+    last = len(bars) - 1 if brief.rings else len(bars) - 2
+    if last > 0:
+        bars[last] = (bars[last][0], dominant(brief.quality))
 
 
 def _colour_and_pedal(brief: Brief, tension: int) -> tuple[str, bool]:

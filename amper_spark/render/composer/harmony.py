@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from amper_spark.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SCALES: Mapping[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -95,7 +95,7 @@ def chord_on(degree: int, *, quality: str) -> Chord:
 
 
 def dominant(quality: str) -> Chord:
-    """Build the dominant with its leading tone, which minor borrows; in Phrygian, the second degree.
+    """Build what leads home: V with its leading tone, which minor borrows; Phrygian II, Mixolydian VII.
 
     Examples
     --------
@@ -104,9 +104,9 @@ def dominant(quality: str) -> Chord:
     """
     if quality == "phrygian":
         return chord_on(1, quality=quality)
-    natural = chord_on(4, quality=quality)
     if quality == "mixolydian":
-        return natural
+        return chord_on(6, quality=quality)
+    natural = chord_on(4, quality=quality)
     return Chord(natural.degree, natural.root, _LEADING_TONE, natural.fifth, natural.seventh, natural.ninth)
 
 
@@ -145,41 +145,3 @@ def _degree(word: str, text: str) -> int:
     if word not in {str(degree) for degree in range(1, _DEGREES + 1)}:
         raise ParameterError(f"degrees are 1 to 7, got {word!r} in {text!r}")
     return int(word) - 1
-
-
-def chords_by_bar(
-    progressions: Sequence[tuple[tuple[int, ...], ...]],
-    *,
-    n_bars: int,
-    quality: str,
-    phrase_bars: int,
-    ends: bool,
-) -> list[tuple[Chord, ...]]:
-    """Lay progressions over bars, phrase by phrase, with a cadence at the end.
-
-    Parameters
-    ----------
-    progressions : sequence
-        One for each phrase, from `read_progression`; the last repeats.
-    n_bars : int
-    quality : str
-    phrase_bars : int
-    ends : bool
-        The last bar is the tonic, and a dominant leads to it.
-
-    Returns
-    -------
-    list of tuple of Chord
-        One or two a bar.
-    """
-    bars = []
-    for bar in range(n_bars):
-        degrees = progressions[min(bar // phrase_bars, len(progressions) - 1)]
-        bars.append(
-            tuple(chord_on(degree, quality=quality) for degree in degrees[bar % phrase_bars % len(degrees)])
-        )
-    if ends:
-        bars[-1] = (chord_on(0, quality=quality),)
-        if n_bars > 2:
-            bars[-2] = (bars[-2][0], dominant(quality))
-    return bars

@@ -6,25 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from amper_spark.render.composer.drum_keys import drum_key
-from amper_spark.render.composer.harmony import SCALES
-from amper_spark.render.composer.notation import STEPS_PER_BAR, STEPS_PER_BEAT, metric_weight
-from amper_spark.render.composer.voicing import lead
+from amper_spark.render.composer.notation import STEPS_PER_BAR, STEPS_PER_BEAT, Stroke, metric_weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from amper_spark.descriptors.instruments import Instrument
     from amper_spark.render.composer.harmony import Chord
-    from amper_spark.render.composer.notation import Stroke
+    from amper_spark.render.composer.tones import Tones
     from amper_spark.render.score import Preset
 
 STRUM_S = 0.011
 _OCTAVE = 12
 _DOMINANT = 4
-_HALF_BAR = STEPS_PER_BAR // 2
-_BASS_BOTTOM = 28  # E1
-_CENTRES = {"chords": 62, "arpeggio": 71, "pad": 62}
-_STRUM_CENTRE = 57
+HALF_BAR = STEPS_PER_BAR // 2
 _ACCENTS = {"X": 1.14, "x": 0.96, "o": 0.62, "D": 1.08, "U": 0.98, "d": 0.88, "u": 0.8, "m": 0.6}
 _MUTED_STEPS = 0.5
 _OFF_ROOT = 0.8  # of the bass: roots tell chords, and the tonic's the key
@@ -65,31 +60,34 @@ class Bar:
         One, or one for each half.
     following : Chord
         The first of the next bar.
+    has_pedal : bool
+        The bass stays on the tonic.
     """
 
     start: float
     n_steps: int
     chords: tuple[Chord, ...]
     following: Chord
+    has_pedal: bool = False
 
     def chord_at(self, step: int) -> int:
         """Which of its chords sounds at a step."""
-        return int(len(self.chords) > 1 and step >= _HALF_BAR)
+        return int(len(self.chords) > 1 and step >= HALF_BAR)
 
     def split(self, strokes: Sequence[Stroke]) -> Iterator[Stroke]:
         """Strike again, where the chord changes, what is held over the change."""
         for stroke in strokes:
             end = stroke.step + stroke.n_steps
-            if len(self.chords) > 1 and stroke.step < _HALF_BAR < end:
-                yield replace(stroke, n_steps=_HALF_BAR - stroke.step)
-                yield replace(stroke, step=_HALF_BAR, n_steps=end - _HALF_BAR)
+            if len(self.chords) > 1 and stroke.step < HALF_BAR < end:
+                yield replace(stroke, n_steps=HALF_BAR - stroke.step)
+                yield replace(stroke, step=HALF_BAR, n_steps=end - HALF_BAR)
             else:
                 yield stroke
 
 
-@dataclass
+@dataclass(frozen=True)
 class Player:
-    """One instrument in its role, remembering what it played last.
+    """One instrument in its role.
 
     Parameters
     ----------
@@ -97,35 +95,16 @@ class Player:
     preset : Preset
         Which of its sounds.
     role : str
-    tonic : int
-        Pitch class.
-    quality : str
-        Scale.
-    colour : str
-        Of chords, see `amper_spark.render.composer.voicing.COLOURS`.
-    register : int
-        Semitones up.
+    tones : Tones
     length : float
         Of notes, relative to how they are written.
-    pedal : bool
-        The bass stays on the tonic.
-    is_foundation : bool
-        There is no bass: this part plays the roots too.
     """
 
     instrument: Instrument
     preset: Preset
     role: str
-    tonic: int
-    quality: str
-    colour: str
-    register: int
+    tones: Tones
     length: float
-    pedal: bool
-    is_foundation: bool
-    _chord: Chord | None = None
-    _keys: tuple[int, ...] = ()
-    _led: tuple[int, ...] | None = None
 
     def play(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         """Play a bar.
@@ -149,130 +128,90 @@ class Player:
         }
         return parts[self.role](bar, strokes)
 
-    def ring(self, bar: Bar, n_beats: float) -> Iterator[Note]:
+    def ring(self, bar: Bar, n_beats: float, *, with_crash: bool) -> Iterator[Note]:
         """Play the last chord, or stroke, and let it ring."""
         if not self.instrument.is_pitched:
             if self.role == "drums":
-                yield Note(
-                    bar.start, 1.0, drum_key("kick", instrument=self.instrument, preset=self.preset), 1.0
-                )
-                yield Note(
-                    bar.start, n_beats, drum_key("crash", instrument=self.instrument, preset=self.preset), 0.8
-                )
+                yield Note(bar.start, 1.0, self._drum("kick"), 1.0)
+                if with_crash:
+                    yield self.crash(bar, n_beats)
             return
         if self.role == "bass":
-            yield Note(bar.start, n_beats, self._bass_key(bar.chords[0].root), 1.0)
+            yield Note(bar.start, n_beats, self.tones.root(bar.chords[0].root), 1.0)
             return
-        for string, key in enumerate(self._voiced(bar.chords[0])):
-            yield Note(bar.start, n_beats, key, 0.95, STRUM_S * string * (self.instrument.sound == "strum"))
+        for string, key in enumerate(self.tones.at_rest(bar.chords[0])):
+            late_s = STRUM_S * string * (self.instrument.sound == "strum")
+            yield Note(bar.start, n_beats, self.tones.within(key), 0.95, late_s)
+
+    def crash(self, bar: Bar, n_beats: float) -> Note:
+        """Strike the crash cymbal on the first beat."""
+        return Note(bar.start, n_beats, self._drum("crash"), 0.8)
 
     def _drums(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in strokes:
-            key = drum_key(stroke.voice, instrument=self.instrument, preset=self.preset)
-            yield Note(self._beat(bar, stroke), 0.5, key, _ACCENTS[stroke.symbol])
+            yield Note(self._beat(bar, stroke), 0.5, self._drum(stroke.voice), _ACCENTS[stroke.symbol])
+
+    def _drum(self, voice: str) -> int:
+        return drum_key(voice, instrument=self.instrument, preset=self.preset)
 
     def _bass(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
-        for stroke in strokes:
-            index = bar.chord_at(stroke.step)
-            chord = bar.chords[index]
-            following = bar.chords[index + 1] if index + 1 < len(bar.chords) else bar.following
-            key = self._bass_key(0) if self.pedal else self._bass_tone(stroke.symbol, chord, following)
+        for stroke in self._changing(bar, strokes):
             held = stroke.n_steps * self.length / STEPS_PER_BEAT
             accent = (1.0 if stroke.symbol in "RO" else _OFF_ROOT) + 0.03 * metric_weight(stroke.step)
-            yield Note(self._beat(bar, stroke), held, key, accent)
+            yield Note(self._beat(bar, stroke), held, self._bass_key(bar, stroke), accent)
 
-    def _bass_tone(self, symbol: str, chord: Chord, following: Chord) -> int:
-        root = self._bass_key(chord.root)
+    def _changing(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Stroke]:
+        """Strike the root where the chord changes inside the bar."""
+        if len(bar.chords) == 1 or bar.has_pedal or bar.chords[0].root == bar.chords[1].root:
+            yield from strokes
+            return
+        split = list(bar.split(strokes))
+        later = [stroke.step for stroke in split if stroke.step >= HALF_BAR]
+        if HALF_BAR not in later and bar.n_steps > HALF_BAR:
+            end = min(later, default=bar.n_steps)
+            split.append(Stroke(HALF_BAR, end - HALF_BAR, "R"))
+        for stroke in sorted(split, key=lambda one: one.step):
+            yield replace(stroke, symbol="R") if stroke.step == HALF_BAR else stroke
+
+    def _bass_key(self, bar: Bar, stroke: Stroke) -> int:
+        if bar.has_pedal:
+            return self.tones.root(0)
+        index = bar.chord_at(stroke.step)
+        chord = bar.chords[index]
+        if stroke.symbol == "A":
+            following = bar.chords[index + 1] if index + 1 < len(bar.chords) else bar.following
+            return self.tones.towards(chord, following)
+        if stroke.symbol == "O":
+            return self.tones.within(self.tones.root(chord.root) + _OCTAVE)
         # The fifth above the dominant would be the second degree, which leads away from the key.
         fifth = chord.root if chord.degree == _DOMINANT else chord.fifth
-        tone = {"R": chord.root, "O": chord.root, "T": chord.third, "F": fifth, "S": chord.seventh}
-        if symbol == "A":
-            return self._approach(root, self._bass_key(following.root))
-        key = root + (tone[symbol] - chord.root) % _OCTAVE
-        return self._within(key + _OCTAVE * (symbol == "O"))
-
-    def _approach(self, root: int, target: int) -> int:
-        """Step to the next root along the scale, from where the bass is; from above where it stays."""
-        direction = -1 if target > root else 1
-        scale = SCALES[self.quality]
-        return next(
-            target + direction * step
-            for step in (1, 2, 3)
-            if (target + direction * step - self.tonic) % _OCTAVE in scale
-        )
-
-    def _bass_key(self, relative: int) -> int:
-        return self._within(_BASS_BOTTOM + (self.tonic + relative - _BASS_BOTTOM) % _OCTAVE)
+        tone = {"R": chord.root, "T": chord.third, "F": fifth, "S": chord.seventh}[stroke.symbol]
+        return self.tones.above_root(chord, tone)
 
     def _chords(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in bar.split(strokes):
-            keys = self._voiced(bar.chords[bar.chord_at(stroke.step)])
-            muted = stroke.symbol == "m"
-            held = (_MUTED_STEPS if muted else stroke.n_steps * self.length) / STEPS_PER_BEAT
-            up = stroke.symbol in "Uu"
-            for string, key in enumerate(reversed(keys) if up else keys):
+            keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
+            held = (_MUTED_STEPS if stroke.symbol == "m" else stroke.n_steps * self.length) / STEPS_PER_BEAT
+            for string, key in enumerate(reversed(keys) if stroke.symbol in "Uu" else keys):
                 late_s = STRUM_S * string if self.instrument.sound == "strum" else 0.0
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol], late_s)
 
     def _arpeggio(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in strokes:
-            keys = self._voiced(bar.chords[bar.chord_at(stroke.step)])
+            keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
             octave, index = divmod(int(stroke.symbol), len(keys))
-            key = self._within(keys[index] + _OCTAVE * octave)
             held = max(stroke.n_steps, 2) * self.length / STEPS_PER_BEAT
             if self.instrument.sound != "hold" and self.length >= 1.0:
-                end = _HALF_BAR if len(bar.chords) > 1 and stroke.step < _HALF_BAR else bar.n_steps
+                end = HALF_BAR if len(bar.chords) > 1 and stroke.step < HALF_BAR else bar.n_steps
                 held = (end - stroke.step) / STEPS_PER_BEAT  # with the pedal down
+            key = self.tones.within(keys[index] + _OCTAVE * octave)
             yield Note(self._beat(bar, stroke), held, key, 0.9 + 0.04 * metric_weight(stroke.step))
 
     def _pad(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in bar.split(strokes):
             held = stroke.n_steps / STEPS_PER_BEAT * min(self.length, 1.0)
-            for key in self._voiced(bar.chords[bar.chord_at(stroke.step)]):
+            for key in self.tones.of(bar.chords[bar.chord_at(stroke.step)]):
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol])
-
-    def _voiced(self, chord: Chord) -> tuple[int, ...]:
-        if chord != self._chord:
-            self._keys = self._voiced_anew(chord)
-            self._chord = chord
-        return self._keys
-
-    def _voiced_anew(self, chord: Chord) -> tuple[int, ...]:
-        strummed = self.instrument.sound == "strum" and self.role == "chords"
-        centre = (_STRUM_CENTRE if strummed else _CENTRES[self.role]) + self.register
-        low, high = self.instrument.low_key, self.instrument.high_key
-        centre = min(max(centre, low + _OCTAVE), high - _OCTAVE)
-        # With its seventh the tonic is two chords at once, and neither is home.
-        colour = "triad" if chord.degree == 0 and self.colour == "seventh" else self.colour
-        keys = lead(
-            chord, tonic=self.tonic, colour=colour, centre=centre, before=self._led, low=low, high=high
-        )
-        self._led = keys
-        if self.role == "arpeggio":
-            return self._from_root(keys, chord)
-        if strummed or self.is_foundation:
-            return (self._below(keys[0], chord), *keys)
-        return keys
-
-    def _from_root(self, keys: tuple[int, ...], chord: Chord) -> tuple[int, ...]:
-        """Turn a voicing so that it begins on its root: that is what arpeggios dwell on."""
-        roots = [index for index, key in enumerate(keys) if (key - self.tonic - chord.root) % _OCTAVE == 0]
-        first = roots[0] if roots else 0
-        return (*keys[first:], *(key + _OCTAVE for key in keys[:first]))
-
-    def _below(self, lowest: int, chord: Chord) -> int:
-        """Find the root below a voicing, as the lowest string or the left hand has it."""
-        root = lowest - ((lowest - self.tonic - chord.root) % _OCTAVE or _OCTAVE)
-        return self._within(root - _OCTAVE * (self.is_foundation and root - _OCTAVE >= _BASS_BOTTOM))
-
-    def _within(self, key: int) -> int:
-        """Move a key by octaves to where the instrument has it."""
-        low, high = self.instrument.low_key, self.instrument.high_key
-        while key < low:
-            key += _OCTAVE
-        while key > high:
-            key -= _OCTAVE
-        return key
 
     @staticmethod
     def _beat(bar: Bar, stroke: Stroke) -> float:

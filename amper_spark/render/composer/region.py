@@ -8,12 +8,13 @@ import numpy as np
 
 from amper_spark.render.composer.arrangement import Arrangement
 from amper_spark.render.composer.expression import Expression, express
-from amper_spark.render.composer.form import section_at
+from amper_spark.render.composer.form import BEATS_PER_BAR, section_at
 from amper_spark.render.composer.harmonizing import Harmony, harmonize
 from amper_spark.render.composer.humanising import performed
 from amper_spark.render.composer.notation import STEPS_PER_BAR
 from amper_spark.render.composer.parts import Bar, Note, Player
 from amper_spark.render.composer.production import draw_preset, draw_production, part_mix
+from amper_spark.render.composer.tones import Tones
 from amper_spark.render.score import Part, Passage
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 _TONIC_ACCENT, _OTHER_ACCENT = 1.1, 0.9
 _FOUNDATIONS = ("pad", "chords", "arpeggio")
+_OPEN_COLOURS = ("sus2", "add9")
 _FEW_LAYERS = 2
+_LIVELY_MOMENTUM = 3
 
 
 def compose_region(brief: Brief) -> Passage:
@@ -59,22 +62,22 @@ class _Writing:
         self.brief, self.expression = brief, expression
         self.arrangement, self.harmony = arrangement, harmony
         self.foundation = _foundation(brief)
+        self.is_lively = brief.descriptor.mood.momentum >= _LIVELY_MOMENTUM
 
     def part(self, seat: Seat) -> Part | None:
         """Write a part, unless it has nothing to play."""
         preset = draw_preset(seat.instrument, self.brief.generator("production", seat.instrument.id))
-        player = Player(
+        tones = Tones(
             seat.instrument,
-            preset,
             seat.role,
             self.brief.tonic,
             self.brief.quality,
             self._colour(seat),
             self.expression.register,
-            self.expression.length,
-            self.harmony.has_pedal,
-            seat == self.foundation,
+            is_foundation=seat == self.foundation,
+            has_chords="chords" in self.arrangement.layers,
         )
+        player = Player(seat.instrument, preset, seat.role, tones, self.expression.length)
         written = list(self._written(seat, player))
         if not written:
             return None
@@ -97,17 +100,20 @@ class _Writing:
         for bar in range(n_bars):
             if self.arrangement.plays(seat, bar):
                 level = section_at(bar, self.arrangement.sections).level * self._accent(seat, bar)
-                for note in player.play(self._bar(bar), self.arrangement.strokes(seat.role, bar)):
+                for note in player.play(self._bar(bar), self.arrangement.strokes(seat, bar)):
                     yield note, level
+                if seat.role == "drums" and self.is_lively and self.arrangement.starts_climax(bar):
+                    yield player.crash(self._bar(bar), BEATS_PER_BAR), level
         if self.brief.rings and self.arrangement.plays(seat, n_bars):
             level = self.arrangement.sections[-1].level
-            for note in player.ring(self._ring_bar(), self._ring_beats()):
+            for note in player.ring(self._ring_bar(), self._ring_beats(), with_crash=self.is_lively):
                 yield note, level
 
     def _colour(self, seat: Seat) -> str:
-        """Leave the fifth out of the pads where others have it: it makes keys ambiguous."""
-        is_one_of_many = seat.role == "pad" and len(self.arrangement.layers) > _FEW_LAYERS
-        return "doubled" if is_one_of_many else self.harmony.colour
+        """Keep out of the pads what others have: the fifth, and the third where they suspend it."""
+        if seat.role != "pad" or len(self.arrangement.layers) <= _FEW_LAYERS:
+            return self.harmony.colour
+        return "power" if self.harmony.colour in _OPEN_COLOURS else "doubled"
 
     def _accent(self, seat: Seat, bar: int) -> float:
         """Lean on the tonic."""
@@ -119,7 +125,14 @@ class _Writing:
         chords = self.harmony.by_bar
         following = chords[bar + 1] if bar + 1 < len(chords) else (self.harmony.last,)
         meter = self.brief.meter
-        return Bar(float(meter.bar_starts[bar]), meter.n_steps(bar), chords[bar], following[0])
+        is_calm = not self.is_lively or section_at(bar, self.arrangement.sections).kind != "climax"
+        return Bar(
+            float(meter.bar_starts[bar]),
+            meter.n_steps(bar),
+            chords[bar],
+            following[0],
+            has_pedal=self.harmony.has_pedal and is_calm,
+        )
 
     def _ring_bar(self) -> Bar:
         start = float(self.brief.meter.bar_starts[-1])

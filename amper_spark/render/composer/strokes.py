@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from amper_spark.render.composer.density import enrich, thin
+from amper_spark.render.composer.density import enrich, sustained, thin, thin_evenly
 from amper_spark.render.composer.notation import STEPS_PER_BAR, metric_weight, onset_steps
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from amper_spark.render.composer.notation import Pattern, Stroke
 
+UNPITCHED = ("drums", "percussion")
+_SUSTAINED_BELOW = 0.6  # of what is written: with less there would be holes
 ENRICHED = ("drums", "percussion", "arpeggio", "chords", "bass")
 _MAX_ENRICHED = {"drums": 16, "percussion": 16, "arpeggio": 16, "chords": 8, "bass": 8}
 _STRONG = 2
@@ -67,9 +69,12 @@ def adapted(
     n_written = len(onset_steps(strokes))
     wanted = max(round(n_written * density), 1)
     if wanted < n_written:
-        return thin(strokes, n_onsets=wanted)
+        if role in UNPITCHED:
+            return thin_evenly(strokes, n_onsets=wanted)
+        thinned = thin(strokes, n_onsets=wanted)
+        return sustained(thinned) if wanted < _SUSTAINED_BELOW * n_written else thinned
     if wanted > n_written and role in ENRICHED:
-        softened = "o" if role in ("drums", "percussion") else None
+        softened = "o" if role in UNPITCHED else None
         return enrich(strokes, n_onsets=min(wanted, _MAX_ENRICHED[role]), rng=rng, softened=softened)
     return tuple(strokes)
 
@@ -113,6 +118,12 @@ def varied(strokes: Sequence[Stroke], rng: np.random.Generator) -> tuple[Stroke,
             sorted([*strokes, replace(chosen, step=again, n_steps=1)], key=lambda one: (one.step, one.voice))
         )
     return tuple(stroke for stroke in strokes if stroke is not chosen) or tuple(strokes)
+
+
+def ending(strokes: Sequence[Stroke], n_steps: int) -> tuple[Stroke, ...]:
+    """Fit a fill into a bar of another length by its end: that is where it leads."""
+    shift = n_steps - STEPS_PER_BAR
+    return tuple(replace(stroke, step=stroke.step + shift) for stroke in strokes if stroke.step + shift >= 0)
 
 
 def fitted(strokes: Sequence[Stroke], n_steps: int) -> tuple[Stroke, ...]:

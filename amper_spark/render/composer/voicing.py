@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from amper_spark.errors import ParameterError
@@ -26,6 +27,8 @@ COLOURS: Mapping[str, tuple[str, ...]] = {
 _OCTAVE = 12
 _CENTRE_WEIGHT = 0.5
 _REACH = 24
+_HARSH = {1, 13}  # semitones
+_FREE = 5  # semitones about the centre
 
 
 def lead(
@@ -41,7 +44,8 @@ def lead(
     """Choose the inversion that moves least and stays about a centre.
 
     Among the inversions in close position (spread by an octave for ``open``) it takes the one with the least
-    ``sum(|moves|) + 0.5 |mean - centre|``, moves being those from the chord before, voice by voice.
+    ``sum(|moves|) + 0.5 d + max(d - 5, 0)^2``, d being ``|mean - centre|`` and moves those from the chord
+    before, voice by voice. Semitones and minor ninths within the chord are avoided.
 
     Parameters
     ----------
@@ -87,7 +91,8 @@ def lead(
     ]
     if not candidates:
         raise ParameterError(f"no voicing of {len(classes)} tones within keys {low} to {high}")
-    return min(candidates, key=lambda keys: (_cost(keys, centre, before), keys))
+    mild = [keys for keys in candidates if not _HARSH & {high - low for low, high in combinations(keys, 2)}]
+    return min(mild or candidates, key=lambda keys: (_cost(keys, centre, before), keys))
 
 
 def _stack(classes: Sequence[int], inversion: int, octave: int, *, spread: bool) -> tuple[int, ...]:
@@ -102,7 +107,8 @@ def _stack(classes: Sequence[int], inversion: int, octave: int, *, spread: bool)
 
 
 def _cost(keys: Sequence[int], centre: float, before: Sequence[int] | None) -> float:
-    off_centre = _CENTRE_WEIGHT * abs(sum(keys) / len(keys) - centre)
+    distance = abs(sum(keys) / len(keys) - centre)
+    off_centre = _CENTRE_WEIGHT * distance + max(distance - _FREE, 0.0) ** 2
     if not before:
         return off_centre
     if len(before) == len(keys):

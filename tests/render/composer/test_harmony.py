@@ -6,7 +6,6 @@ from amper_spark.errors import ParameterError
 from amper_spark.render.composer.harmony import (
     SCALES,
     chord_on,
-    chords_by_bar,
     dominant,
     read_progression,
 )
@@ -23,29 +22,14 @@ def test_chords_have_a_pure_fifth_and_belong_to_the_scale(degree, quality):
     assert {chord.root, chord.third, chord.fifth, chord.seventh, chord.ninth} <= set(SCALES[quality])
 
 
+@pytest.mark.parametrize(("quality", "degree"), [("mixolydian", 6), ("phrygian", 1)])
+def test_modes_go_home_in_their_own_way(quality, degree):
+    assert dominant(quality).degree == degree
+
+
 @pytest.mark.parametrize("quality", ["major", "lydian", "natural_minor", "dorian", "harmonic_minor"])
 def test_the_dominant_has_the_leading_tone(quality):
     assert (dominant(quality).root, dominant(quality).third) == (7, 11)
-
-
-def test_a_piece_ends_on_the_tonic_after_the_dominant():
-    bars = chords_by_bar(
-        [read_progression("1 6 4 1")], n_bars=8, quality="natural_minor", phrase_bars=4, ends=True
-    )
-    assert [chord.root for chord in bars[-1]] == [0]
-    assert bars[-2][-1].root == 7
-    assert bars[-2][-1].third == 11
-
-
-def test_each_phrase_has_its_progression():
-    bars = chords_by_bar(
-        [read_progression("1 1 4 5"), read_progression("1 6 1 4")],
-        n_bars=8,
-        quality="major",
-        phrase_bars=4,
-        ends=False,
-    )
-    assert [bar[0].degree for bar in bars] == [0, 0, 3, 4, 0, 5, 0, 3]
 
 
 @pytest.mark.parametrize("text", ["", "4 1", "1 8", "1 4/5/1", "1 x"])
@@ -71,7 +55,7 @@ def test_voices_move_little_and_stay_about_the_centre(degrees, quality, tonic, c
         assert list(keys) == sorted(keys)
         assert abs(sum(keys) / len(keys) - centre) <= 12
         if before is not None:
-            assert max(min(abs(key - other) for other in before) for key in keys) <= 7
+            assert max(min(abs(key - other) for other in before) for key in keys) <= 9
         before = keys
 
 
