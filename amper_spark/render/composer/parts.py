@@ -22,7 +22,7 @@ _DOMINANT = 4
 HALF_BAR = STEPS_PER_BAR // 2
 _ACCENTS = {"X": 1.14, "x": 0.96, "o": 0.62, "D": 1.08, "U": 0.98, "d": 0.88, "u": 0.8, "m": 0.6}
 _MUTED_STEPS = 0.5
-_OFF_ROOT = 0.8  # of the bass: roots tell chords, and the tonic's the key
+_OFF_ROOT = 0.7  # of the bass: roots tell chords, and the tonic's the key
 
 
 class Note(NamedTuple):

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from amper_spark.render.composer.brief import Brief, Seat
 
-_TONIC_ACCENT, _OTHER_ACCENT = 1.1, 0.9
+_TONIC_ACCENT, _OTHER_ACCENT = 1.13, 0.87
 _FOUNDATIONS = ("pad", "chords", "arpeggio")
-_OPEN_COLOURS = ("sus2", "add9")
+_NINTHS = ("sus2", "add9")
 _FEW_LAYERS = 2
 _LIVELY_MOMENTUM = 3
 
@@ -76,6 +76,7 @@ class _Writing:
             self.expression.register,
             is_foundation=seat == self.foundation,
             has_chords="chords" in self.arrangement.layers,
+            has_ninths=self.harmony.colour in _NINTHS,
         )
         player = Player(seat.instrument, preset, seat.role, tones, self.expression.length)
         written = list(self._written(seat, player))
@@ -110,10 +111,10 @@ class _Writing:
                 yield note, level
 
     def _colour(self, seat: Seat) -> str:
-        """Keep out of the pads what others have: the fifth, and the third where they suspend it."""
+        """Leave the fifth out of the pads where others have it: it makes keys ambiguous."""
         if seat.role != "pad" or len(self.arrangement.layers) <= _FEW_LAYERS:
             return self.harmony.colour
-        return "power" if self.harmony.colour in _OPEN_COLOURS else "doubled"
+        return "doubled"
 
     def _accent(self, seat: Seat, bar: int) -> float:
         """Lean on the tonic."""
@@ -125,13 +126,14 @@ class _Writing:
         chords = self.harmony.by_bar
         following = chords[bar + 1] if bar + 1 < len(chords) else (self.harmony.last,)
         meter = self.brief.meter
-        is_calm = not self.is_lively or section_at(bar, self.arrangement.sections).kind != "climax"
+        is_climax = section_at(bar, self.arrangement.sections).kind == "climax"
+        moves = self.is_lively and is_climax and self.brief.quality != "lydian"
         return Bar(
             float(meter.bar_starts[bar]),
             meter.n_steps(bar),
             chords[bar],
             following[0],
-            has_pedal=self.harmony.has_pedal and is_calm,
+            has_pedal=self.harmony.has_pedal and not moves,
         )
 
     def _ring_bar(self) -> Bar:

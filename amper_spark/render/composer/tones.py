@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from amper_spark.render.composer.harmony import Chord
 
 _OCTAVE = 12
-_FIFTH = 7
+_MINOR_THIRD, _FIFTH = 3, 7
 _BASS_BOTTOM = 28  # E1
 _MUDDY_BELOW = 48  # C3: there roots want a fifth or more above them
 _ARPEGGIO_TOP = 91  # G6
@@ -42,6 +42,8 @@ class Tones:
         There is no bass: this part plays the roots too.
     has_chords : bool
         Whether another part plays chords, which a pad then stays below.
+    has_ninths : bool
+        Whether others play ninths, next to which a pad has no minor third.
     """
 
     instrument: Instrument
@@ -52,6 +54,7 @@ class Tones:
     register: int
     is_foundation: bool
     has_chords: bool
+    has_ninths: bool
     _chord: Chord | None = None
     _keys: tuple[int, ...] = ()
     _led: tuple[int, ...] | None = None
@@ -110,8 +113,14 @@ class Tones:
             return "power"
         if self.colour in ("add9", "sus2") and (chord.ninth - chord.root) % _OCTAVE == 1:
             return "triad"  # a minor ninth is no colour
-        if self.colour == "seventh" and chord.degree == 0:
-            return "triad"  # with its seventh the tonic is two chords at once, and neither is home
+        if self.colour in ("seventh", "sus2") and chord.degree == 0:
+            return "triad"  # with its seventh, or without its third, the tonic is two chords at once
+        if (
+            self.colour == "doubled"
+            and self.has_ninths
+            and (chord.third - chord.root) % _OCTAVE == _MINOR_THIRD
+        ):
+            return "octave"
         return self.colour
 
     def _voiced(self, chord: Chord, colour: str) -> tuple[int, ...]:

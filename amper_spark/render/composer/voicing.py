@@ -21,8 +21,9 @@ COLOURS: Mapping[str, tuple[str, ...]] = {
     "power": ("root", "fifth"),
     "shell": ("root", "third"),
     "doubled": ("root", "third", "root"),
+    "octave": ("root", "root"),
 }
-"""Tones of a chord by the name of its colour; `shell` and `doubled` leave the fifth to others."""
+"""Tones of a chord by the name of its colour; `shell`, `doubled` and `octave` leave tones to others."""
 
 _OCTAVE = 12
 _CENTRE_WEIGHT = 0.5
