@@ -141,8 +141,10 @@ class Arrangement:
         within = bar - section.first_bar
         if within == 0 or self.density < _MIN_FILLED_DENSITY or not self._brief.material.fills:
             return False
+        if section == self.sections[-1] and within == section.n_bars - 1:
+            return not self._brief.rings
         if within == section.n_bars - 1:
-            return True
+            return section.n_bars >= PHRASE_BARS or self.starts_climax(bar + 1)
         ends_phrase = within % PHRASE_BARS == PHRASE_BARS - 1 and within + PHRASE_BARS < section.n_bars
         draws = self._brief.generator("rhythm", "filled", str(bar))
         return ends_phrase and bool(draws.random() < _FILL_PROBABILITY)
