@@ -12,14 +12,14 @@ export UV_SYSTEM_CERTS ?= true
 endif
 LAKE ?= demo/lake
 
-.PHONY: help setup demo test test-slow test-cluster lint format bench bench-separation accuracy peers docs pins clean
+.PHONY: help setup demo listen test test-slow test-cluster lint format bench bench-render bench-separation check-renders difficulty accuracy peers docs pins clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that demo, tests and benchmarks need
 
-$(READY): scripts/setup.sh requirements/all.txt requirements/bootstrap.txt
+$(READY): scripts/setup.sh requirements/all.txt requirements/tinysoundfont.txt requirements/bootstrap.txt
 	@scripts/setup.sh $(VENV)
 	@touch $@
 
@@ -27,6 +27,9 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 	@$(BIN)/amper-spark catalog data/reference-tracks --lake $(LAKE)
 	@$(BIN)/amper-spark analyze --lake $(LAKE)
 	@$(BIN)/amper-spark show --all --lake $(LAKE) --pictures demo/pictures
+
+listen: $(READY) ## Render 68 pieces of all styles into demo/listen, with a page to hear them and a blind test (3 min)
+	@$(BIN)/amper-spark listen --to demo/listen
 
 test: $(READY) ## Run the tests (under 10 minutes, no network)
 	@$(BIN)/pytest
@@ -49,6 +52,18 @@ format: $(READY) ## Put the code into the house style
 bench: $(READY) ## Measure what everything costs, peers and Spark included, and write docs/performance.md (15 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.performance --write-docs --command "make bench"
+
+bench-render: $(READY) ## Measure what rendering costs, on an hour of audio, and write docs/rendering.md (3 min)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.render --write-docs --command "make bench-render"
+
+check-renders: $(READY) ## Check level, peaks, gaps, length and balance of 816 renders of all descriptors (3 min)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.check_renders
+
+difficulty: $(READY) ## Measure what of the renders is told by level and speed alone, and write docs/difficulty.md (10 min)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.difficulty --write-docs
 
 bench-separation: $(SPLEETER)/.ready ## Measure the removal of vocals and Spleeter's official package (fetches 1.8 GB), write docs/separation.md (10 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
@@ -90,6 +105,10 @@ pins: $(READY) ## Renew the pinned requirements, hashes included
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --no-annotate \
 		--all-extras --group dev --python-version 3.11 --no-emit-index-url \
 		--custom-compile-command "make pins" --output-file requirements/all.txt
+	@# What it asks for is left out: see scripts/setup.sh.
+	@echo tinysoundfont | $(BIN)/uv pip compile - --quiet --upgrade --no-deps --universal --generate-hashes \
+		--no-annotate --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
+		--output-file requirements/tinysoundfont.txt
 	@# Later builds of Essentia come for CPython 3.14 only.
 	@echo essentia==2.1b6.dev1389 | $(BIN)/uv pip compile - --quiet --upgrade --universal --generate-hashes \
 		--no-annotate --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \

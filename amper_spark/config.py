@@ -86,6 +86,13 @@ class Separation(_Section):
         return self
 
 
+class Render(_Section):
+    """What music is made with, see `amper_spark.render`."""
+
+    font: str = "musescore"
+    catalogue: str | None = None
+
+
 class Decoder(_Section):
     """Limits of the decoding process, see `amper_spark.decoder`."""
 
@@ -122,6 +129,7 @@ class Config(_Section):
 
     analysis: Analysis = Analysis()
     separation: Separation = Separation()
+    render: Render = Render()
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()
     stage: Stage = Stage()

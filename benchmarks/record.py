@@ -16,7 +16,11 @@ from benchmarks.cost import Cost, Costs, over_steps, over_tracks
 from benchmarks.stage import StageCost  # noqa: TC001 - pydantic reads the annotations of Record
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("docs/performance.md", "docs/performance.json", "docs/separation.md", "docs/separation.json")
+DOCUMENTS = tuple(
+    f"docs/{name}.{suffix}"
+    for name in ("performance", "separation", "rendering")
+    for suffix in ("md", "json")
+)
 """What a run writes is no change that it could have measured."""
 
 PACKAGES = ("amper_spark", "librosa", "numba", "numpy", "pyspark", "scipy", "soundfile", "soxr")

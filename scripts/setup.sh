@@ -33,6 +33,9 @@ create_environment() {
     # Compiled now, or every Spark worker would compile the packages that it imports.
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes \
         -r requirements/all.txt
+    # Without what it asks for: PyAudio has no wheel for Linux and is only for playing aloud.
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --require-hashes \
+        -r requirements/tinysoundfont.txt
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 }
 
@@ -90,9 +93,15 @@ fetch_network() {  # a machine without it can do all but remove vocals
     "$venv/bin/amper-spark" separation fetch --with-full-precision || say "Vocals cannot be removed until this works: amper-spark separation fetch"
 }
 
+fetch_fonts() {  # a machine without them can do all but render music
+    say "Getting the fonts that music is rendered with"
+    "$venv/bin/amper-spark" fonts fetch || say "Music cannot be rendered until this works: amper-spark fonts fetch"
+}
+
 python=$(find_python)
 can_have_java || no_java
 create_environment "$python"
 ensure_java
 fetch_network
+fetch_fonts
 say "Ready: $venv"

@@ -172,7 +172,8 @@ def analysis_stage(
         from pyspark.sql import functions as F
 
         from amper_spark.spark.functions import RESULT_COLUMNS, make_analyze_udf
-        from amper_spark.spark.vocals import Vocals, hand_out
+        from amper_spark.spark.handing_out import hand_out
+        from amper_spark.spark.vocals import Vocals
 
         vocals = Vocals(
             settings=config.separation,

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from py4j.protocol import Py4JError, Py4JNetworkError  # type: ignore[import-untyped]  # it ships no types
 from pyspark.errors import PySparkException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from amper_spark.errors import AmperSparkError
 from amper_spark.spark.planning import Batch, likely_finished
-from amper_spark.spark.schemas import QUARANTINED, TABLES
+from amper_spark.spark.row_writer import FILE_SCHEMA, row_writer
+from amper_spark.spark.schemas import QUARANTINED, REFUSAL, TABLES
 from amper_spark.spark.staging import StagedFile
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from pyspark import SparkContext
     from pyspark.sql import Column, DataFrame, Row, SparkSession
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _POLL_S = 0.5
-_FILE_ROW = "path string, size_bytes long, records long, quarantined long, audio_s double"
 
 
 class StageInterruptedError(AmperSparkError):
@@ -55,12 +54,15 @@ class Written:
     quarantined : int
         How many of the rows are quarantined.
     audio_s : float
-        Duration of the recordings, in s; 0 for tables that have none.
+        Duration of the recordings, in s; 0 where it is not known.
+    refusals : tuple of str
+        Why units have no row: a reason for each of them.
     """
 
     files: tuple[StagedFile, ...]
     quarantined: int
     audio_s: float
+    refusals: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -109,12 +111,12 @@ def write_batch(
     StageInterruptedError
         When `stop` was set.
     AmperSparkError
-        A task failed on all its attempts, or the rows are not one a unit.
+        A task failed on all its attempts, or there is not a row or a refusal for each unit.
     """
     context = spark.sparkContext
     counts = Observation()
     rows = _rows(spark, batch, table, transform).observe(counts, *_counted(table))
-    files = rows.mapInArrow(_file_writer(lake, table, stem=batch.batch_id), _FILE_ROW)
+    files = rows.mapInArrow(row_writer(lake, table, stem=batch.batch_id), from_arrow_schema(FILE_SCHEMA))
 
     def run() -> list[Row]:
         # Properties of jobs belong to the thread that starts them.
@@ -182,61 +184,36 @@ def _rows(spark: SparkSession, batch: Batch, table: str, transform: Transform) -
         .sortWithinPartitions("rank")
         .drop("bin", "rank")
     )
+    rows = transform(units)
+    refusal = [REFUSAL] if REFUSAL in rows.columns else []
     return (
-        transform(units)
-        .withColumn("batch_id", F.lit(batch.batch_id))
+        rows.withColumn("batch_id", F.lit(batch.batch_id))
         .withColumn("at", F.lit(datetime.now(UTC)))
-        .select(*TABLES[table].schema.names)
+        .select(*TABLES[table].schema.names, *refusal)
     )
 
 
 def _counted(table: str) -> list[Column]:
     counted = [F.count(F.lit(1)).alias("records")]
-    if "outcome" in TABLES[table].schema.names:
+    if TABLES[table].has_outcomes:
         counted.append(F.count_if(F.col("outcome") == QUARANTINED).alias("quarantined"))
     return counted
 
 
-def _file_writer(
-    lake: Lake, table: str, *, stem: str
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        quarantined = 0
-        audio_s = 0.0
-
-        def counting() -> Iterator[pa.RecordBatch]:
-            nonlocal quarantined, audio_s
-            for batch in batches:
-                if "outcome" in batch.schema.names:
-                    quarantined += pc.sum(pc.equal(batch["outcome"], QUARANTINED)).as_py() or 0
-                if "duration_s" in batch.schema.names:
-                    audio_s += pc.sum(batch["duration_s"]).as_py() or 0.0
-                yield batch
-
-        file = lake.write_file(table, counting(), stem=stem)
-        if file is not None:
-            row = {
-                "path": file.path,
-                "size_bytes": file.size_bytes,
-                "records": file.records,
-                "quarantined": quarantined,
-                "audio_s": audio_s,
-            }
-            yield pa.RecordBatch.from_pylist([row])
-
-    return write
-
-
 def _collected(rows: Sequence[Row]) -> Written:
-    files = tuple(StagedFile(row.path, row.size_bytes, row.records) for row in rows)
-    quarantined = sum(row.quarantined for row in rows)
-    return Written(files, quarantined, audio_s=sum(row.audio_s for row in rows))
+    files = tuple(StagedFile(row.path, row.size_bytes, row.records) for row in rows if row.records)
+    return Written(
+        files,
+        quarantined=sum(row.quarantined for row in rows),
+        audio_s=sum(row.audio_s for row in rows),
+        refusals=tuple(refusal for row in rows for refusal in row.refusals),
+    )
 
 
 def _check(written: Written, observed: dict[str, int], batch: Batch, label: str) -> None:
     """Commit nothing that Spark, the files and the plan count differently."""
     planned = batch.units.num_rows
-    if not written.records == observed["records"] == planned:
+    if not written.records + len(written.refusals) == observed["records"] == planned:
         raise AmperSparkError(
             f"{label} gave {written.records} rows in files and {observed['records']} in Spark for {planned} "
             "units; nothing of it was committed. The stage must give one row a unit."

@@ -26,7 +26,7 @@ from amper_spark.spark.commits import (
     open_table,
     read_commit,
 )
-from amper_spark.spark.merging import STAMP, Merge, merge
+from amper_spark.spark.merging import Merge, merge
 from amper_spark.spark.scanning import matching_row_groups
 from amper_spark.spark.schemas import TABLES, Table
 from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
@@ -207,16 +207,17 @@ class Lake:
         AmperSparkError
             A lake that cannot be written, or other writers that never let this one through.
         """
-        key = _known(table).key
+        key, stamp = _known(table).key, _known(table).stamp
         if replaced is None:
             replaced = pa.array([], pa.string())
-        columns = [*key, *(STAMP if len(replaced) else ())]
+        columns = [*key, *(stamp if len(replaced) else ())]
 
         def change(delta: DeltaTable) -> Merge:
             return merge(
                 data_paths(delta),
                 files,
                 key=key,
+                stamp=stamp,
                 settled=settled,
                 replaced=replaced,
                 read=partial(self._read_file, table, columns=columns),

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from amper_spark.spark.staging import StagedFile
 
-STAMP = ("batch_id", "at")
-"""Columns that tell rows of one unit apart."""
 _SEPARATOR = "\x1f"
 
 
@@ -47,6 +45,7 @@ def merge(
     files: Sequence[StagedFile],
     *,
     key: Sequence[str],
+    stamp: Sequence[str],
     settled: Collection[str],
     replaced: pa.Array,
     read: Callable[[str], pa.Table],
@@ -65,12 +64,14 @@ def merge(
         New files.
     key : sequence of str
         The columns that name a unit.
+    stamp : sequence of str
+        The columns that tell rows of one unit apart.
     settled : collection of str
         Paths of files that hold none of the units; they are not looked into.
     replaced : pyarrow.Array
         `row_names` of the old rows that give way.
     read : callable
-        Gives the columns of `key` of a file, and those of `STAMP` if there is anything to be replaced.
+        Gives the columns of `key` of a file, and those of `stamp` if there is anything to be replaced.
     rewrite : callable
         Writes the rows of a file for which a mask is true to another one; None where there are none.
 
@@ -89,7 +90,7 @@ def merge(
         rows = read(path)
         old = unit_names(rows, key)
         is_again = pc.is_in(old, value_set=new)
-        names = row_names(rows, key) if len(replaced) else old
+        names = row_names(rows, key, stamp) if len(replaced) else old
         gives_way = pc.and_(is_again, pc.is_in(names, value_set=replaced))
         standing.append(old.filter(pc.and_not(is_again, gives_way)))
         if pc.any(gives_way).as_py():
@@ -126,22 +127,27 @@ def unit_names(rows: pa.Table, key: Sequence[str]) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in key), _SEPARATOR)
 
 
-def row_names(rows: pa.Table, key: Sequence[str]) -> pa.ChunkedArray:
+def row_names(rows: pa.Table, key: Sequence[str], stamp: Sequence[str]) -> pa.ChunkedArray:
     """Tell each row from all others, of the same unit too.
 
     Parameters
     ----------
     rows : pyarrow.Table
-        With the columns of `key` and `STAMP`.
+        With the columns of `key` and `stamp`.
     key : sequence of str
         Text columns.
+    stamp : sequence of str
+        Columns of text or time.
 
     Returns
     -------
     pyarrow.ChunkedArray
     """
-    at = rows["at"].cast(pa.int64()).cast(pa.string())
-    return pc.binary_join_element_wise(unit_names(rows, key), rows["batch_id"], at, _SEPARATOR)
+    return pc.binary_join_element_wise(unit_names(rows, key), *(_text(rows[c]) for c in stamp), _SEPARATOR)
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).cast(pa.string())
 
 
 def _united(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.errors import ParameterError, Reason
-from amper_spark.spark.merging import STAMP, row_names, unit_names
+from amper_spark.spark.merging import row_names, unit_names
 from amper_spark.spark.schemas import DONE, TABLES
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def find_pending(
 ) -> Pending:
     """Find out which units are left to do.
 
+    Of a table that has no outcomes all are: there, who chooses the units knows which.
+
     Parameters
     ----------
     lake : amper_spark.spark.lake.Lake
@@ -68,17 +70,19 @@ def find_pending(
     ParameterError
         Units without a key column, with a null in one, or with the same key twice.
     """
-    key = TABLES[table].key
+    key, stamp = TABLES[table].key, TABLES[table].stamp
+    force = force or not TABLES[table].has_outcomes
     check_units(units, key)
     paths = lake.file_paths(table)
-    rows = lake.read(table, [*key, "outcome", "reason", *STAMP], paths=paths, file_column="file")
+    outcome = [] if force else ["outcome", "reason"]
+    rows = lake.read(table, [*key, *outcome, *stamp], paths=paths, file_column="file")
     todo = units if force else without(units, rows.filter(_is_finished(rows, retry=retry)), key)
     is_replaced = pc.is_in(unit_names(rows, key), value_set=unit_names(todo, key))
     replaced = rows.filter(is_replaced)
     return Pending(
         units=todo,
         done_before=units.num_rows - todo.num_rows,
-        replaced=row_names(replaced, key).combine_chunks(),
+        replaced=row_names(replaced, key, stamp).combine_chunks(),
         settled_files=paths - set(replaced["file"].to_pylist()),
     )
 

@@ -20,6 +20,8 @@ QUARANTINED = "quarantined"
 """Outcome of a unit of work that was refused, for one of `amper_spark.errors.Reason`."""
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 """The type of every point in time."""
+REFUSAL = "refusal"
+"""The column of a stage, but of no table, that says why a unit gets no row; null where it gets one."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,20 @@ class Table:
         The columns that tell one row from another.
     schema : pyarrow.Schema
         Columns with their meanings in the field metadata.
+    stamp : tuple of str
+        The columns that tell an earlier row of a unit from a later one.
     """
 
     name: str
     description: str
     key: tuple[str, ...]
     schema: pa.Schema
+    stamp: tuple[str, ...]
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether a row says how its unit came out; otherwise only what came out well has a row."""
+        return "outcome" in self.schema.names
 
 
 def _column(
@@ -120,13 +130,14 @@ _SEGMENT = pa.struct(
 
 TRACKS = Table(
     name="tracks",
-    description="The recordings of every corpus, as last listed by the job `catalog`.",
+    description="The recordings of every corpus, as last listed by the job `catalog` or made by `generate`.",
     key=("track_id",),
+    stamp=("etag",),
     schema=pa.schema(
         [
             _column("track_id", pa.string(), "hash of corpus and key, 16 hexadecimal digits"),
             _column("corpus", pa.string(), "name of the corpus"),
-            _column("uri", pa.string(), "where the file is: a file:// URI, percent-encoded"),
+            _column("uri", pa.string(), "where the file is: a file:// URI, percent-encoded, or s3://"),
             _column("key", pa.string(), "path of the file below the root of the corpus"),
             _column("size_bytes", pa.int64(), "size of the file", unit="byte"),
             _column("etag", pa.string(), "changes whenever size or time of the last modification do"),
@@ -149,7 +160,7 @@ TRACKS = Table(
             _column(
                 "tags",
                 pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
-                "what else the manifest says",
+                "what else the manifest says, or how a render was made",
             ),
         ]
     ),
@@ -159,6 +170,7 @@ ANALYSES = Table(
     name="analyses",
     description="What the job `analyze` heard in each version of each recording, or why it refused it.",
     key=("track_id", "etag", "analysis_version"),
+    stamp=("batch_id", "at"),
     schema=pa.schema(
         [
             _column("track_id", pa.string(), "the track, see tracks"),

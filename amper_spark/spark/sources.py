@@ -152,6 +152,51 @@ def check_unchanged(uri: str | Path, etag: str | None) -> None:
         raise BadRecordError(Reason.VANISHED, "the file has changed since it was listed: list it again")
 
 
+def describe_file(path: str, name: str, status: os.stat_result) -> AudioFile:
+    """Describe a file as a listing does.
+
+    Parameters
+    ----------
+    path : str
+        Absolute.
+    name : str
+        Its path below the root of the corpus.
+    status : os.stat_result
+
+    Returns
+    -------
+    AudioFile
+    """
+    return AudioFile(
+        key=_key(name),
+        uri=file_uri(path),
+        size_bytes=status.st_size,
+        etag=_etag(status),
+        modified_at=time_of(status.st_mtime_ns),
+    )
+
+
+def file_uri(path: str) -> str:
+    """Write an absolute path as a URI: `local_path` reads it back.
+
+    Examples
+    --------
+    >>> file_uri("/music/a b.mp3")
+    'file:///music/a%20b.mp3'
+    """
+    return f"file://{quote_from_bytes(os.fsencode(path))}"
+
+
+def etag_of(size_bytes: int, modified_ns: int) -> str:
+    """Name a version of a file: another size or another time, another name."""
+    return f"{size_bytes:x}-{modified_ns:x}"
+
+
+def time_of(modified_ns: int) -> datetime:
+    """Turn nanoseconds since 1970 into a time; file systems know times that no calendar does."""
+    return _EPOCH + timedelta(microseconds=min(max(modified_ns // 1000, 0), _LAST_MICROSECOND))
+
+
 class _Walk:
     """One pass over a tree: the folders that were listed, and the links that are still to be followed."""
 
@@ -172,7 +217,7 @@ class _Walk:
                         if not entry.name.startswith("."):
                             (self.links if entry.is_symlink() else inner).append((entry.path, entry_name))
                     elif _has_audio_suffix(entry.name) and stat.S_ISREG((status := entry.stat()).st_mode):
-                        yield _audio_file(entry.path, entry_name, status)
+                        yield describe_file(entry.path, entry_name, status)
                 except OSError as error:
                     self._report(entry_name, error)
             folders += reversed(inner)
@@ -210,20 +255,8 @@ def _has_audio_suffix(name: str) -> bool:
     return bool(dot and stem) and not name.startswith("._") and suffix.lower() in AUDIO_SUFFIXES
 
 
-def _audio_file(path: str, name: str, status: os.stat_result) -> AudioFile:
-    # File systems know times that no calendar does.
-    microseconds = min(max(status.st_mtime_ns // 1000, 0), _LAST_MICROSECOND)
-    return AudioFile(
-        key=_key(name),
-        uri=f"file://{quote_from_bytes(os.fsencode(path))}",
-        size_bytes=status.st_size,
-        etag=_etag(status),
-        modified_at=_EPOCH + timedelta(microseconds=microseconds),
-    )
-
-
 def _etag(status: os.stat_result) -> str:
-    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
+    return etag_of(status.st_size, status.st_mtime_ns)
 
 
 def _key(name: str) -> str:

@@ -25,10 +25,11 @@ from amper_spark.spark.estimate import WEIGHT, Estimate, batch_metadata, estimat
 from amper_spark.spark.interrupts import stop_requests
 from amper_spark.spark.pending import check_units, find_pending
 from amper_spark.spark.planning import Bin, cut_units, deal_batch
-from amper_spark.spark.schemas import QUARANTINED, TABLES
+from amper_spark.spark.schemas import TABLES
+from amper_spark.spark.tallies import TALLIED_COLUMNS, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
@@ -42,6 +43,7 @@ __all__ = ["Estimate", "Stage", "StageInterruptedError", "StageOutcome", "estima
 
 _LOG = logging.getLogger(__name__)
 
+_REFUSALS_TOLD = 10
 _GO_ON = "What is committed stays; run the same command again to go on."
 _FORCE_AGAIN = (
     "What is committed stays, the rest is as it was before; run the same command again to do all of it."
@@ -61,7 +63,8 @@ class Stage:
         Names everything that changes the rows, such as a hash of the configuration.
     transform : callable
         Takes a DataFrame of units and returns one with the columns of the table, without ``batch_id`` and
-        ``at``: one row a unit, quarantined ones too.
+        ``at``: one row a unit, quarantined ones too. Where the table has no outcomes, the column ``refusal``
+        says why a unit gets no row.
     """
 
     name: str
@@ -78,22 +81,30 @@ class StageOutcome:
     ----------
     done, quarantined : int
         Units committed in this run.
+    refused : int
+        Units that came to nothing, and have no row.
     skipped : int
         Units that were there before, or that another run has committed meanwhile.
     audio_s : float
-        Duration of the recordings committed, in s; 0 for tables that have none.
+        Duration of the recordings committed, in s; 0 where it is not known.
     seconds : float
         Of the whole run.
     """
 
     done: int = 0
     quarantined: int = 0
+    refused: int = 0
     skipped: int = 0
     audio_s: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def bad(self) -> int:
+        """Units that were quarantined or came to nothing."""
+        return self.quarantined + self.refused
+
     def exit_status(self, max_bad_share: float) -> int:
-        """Return 3 if more than this share of the units was quarantined, otherwise 0.
+        """Return 3 if more than this share of the units was bad, otherwise 0.
 
         Examples
         --------
@@ -102,7 +113,7 @@ class StageOutcome:
         >>> StageOutcome(done=18, quarantined=2).exit_status(0.05)
         3
         """
-        return 3 if self.quarantined > max_bad_share * (self.done + self.quarantined) else 0
+        return 3 if self.bad > max_bad_share * (self.done + self.bad) else 0
 
     def __str__(self) -> str:
         """Say it in a line.
@@ -111,8 +122,12 @@ class StageOutcome:
         --------
         >>> print(StageOutcome(done=1_000, quarantined=3, audio_s=36_000, seconds=120))
         1,000 done, 3 quarantined in 2 min, 300 x real time
+        >>> print(StageOutcome(done=1_000, refused=1, seconds=60))
+        1,000 done, 0 quarantined, 1 failed in 1 min
         """
-        text = f"{self.done:,} done, {self.quarantined:,} quarantined in {format_duration(self.seconds)}"
+        failed = f", {self.refused:,} failed" if self.refused else ""
+        text = f"{self.done:,} done, {self.quarantined:,} quarantined{failed}"
+        text += f" in {format_duration(self.seconds)}"
         return f"{text}, {self.audio_s / self.seconds:,.0f} x real time" if self.audio_s > 0 else text
 
 
@@ -212,6 +227,7 @@ def run_stage(
                     cores=cores,
                 )
                 committed = _commit(lake, stage, batch, written, pending.replaced, settled, describe)
+            _tell_refusals(label, committed.refusals)
             settled |= {file.path for file in committed.files}
             outcome = _added(outcome, committed, batch)
             past = Bin(past.records + batch.units.num_rows, past.weight + batch.weight)
@@ -233,10 +249,9 @@ def _commit(
     def left(merged: Merge) -> Written:
         if merged.files == written.files:
             return written
-        paths = [file.path for file in merged.files]
-        rows = lake.read(stage.table, ["outcome", "duration_s"], paths=paths)
-        quarantined = pc.sum(pc.equal(rows["outcome"], QUARANTINED)).as_py() or 0
-        return Written(merged.files, quarantined, audio_s=pc.sum(rows["duration_s"]).as_py() or 0.0)
+        columns = [name for name in TALLIED_COLUMNS if name in TABLES[stage.table].schema.names]
+        total = tally(lake.read(stage.table, columns, paths=[file.path for file in merged.files]))
+        return Written(merged.files, total.quarantined, total.audio_s, written.refusals)
 
     return left(
         lake.commit(
@@ -256,15 +271,23 @@ def _added(outcome: StageOutcome, written: Written, batch: Batch) -> StageOutcom
         outcome,
         done=outcome.done + written.records - written.quarantined,
         quarantined=outcome.quarantined + written.quarantined,
-        skipped=outcome.skipped + batch.units.num_rows - written.records,
+        refused=outcome.refused + len(written.refusals),
+        skipped=outcome.skipped + batch.units.num_rows - written.records - len(written.refusals),
         audio_s=outcome.audio_s + written.audio_s,
     )
+
+
+def _tell_refusals(label: str, refusals: Sequence[str]) -> None:
+    for refusal in refusals[:_REFUSALS_TOLD]:
+        _LOG.warning("%s", refusal)
+    if len(refusals) > _REFUSALS_TOLD:
+        _LOG.warning("%s: %d more failed", label, len(refusals) - _REFUSALS_TOLD)
 
 
 def _show(shown: Progress, outcome: StageOutcome, past: Bin, records: int, weight: float) -> None:
     shown.update(
         done=past.records + records,
-        bad=outcome.quarantined,
+        bad=outcome.bad,
         done_bytes=past.weight + weight,
         audio_s=outcome.audio_s,
     )

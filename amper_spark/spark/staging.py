@@ -53,18 +53,20 @@ class StagedFile:
     records: int
 
 
-def lake_uri(location: str | Path) -> str:
+def lake_uri(location: str | Path, *, what: str = "lake") -> str:
     """Bring the location of a lake into one form: an absolute local path or an ``s3://`` URI.
 
     Parameters
     ----------
     location : str or Path
         A folder, which need not exist yet, a ``file://`` or an ``s3://bucket/prefix`` URI.
+    what : str
+        What is there, if no lake: named in errors.
 
     Raises
     ------
     AmperSparkError
-        A location that cannot be a lake.
+        A location that cannot be one.
 
     Examples
     --------
@@ -74,16 +76,16 @@ def lake_uri(location: str | Path) -> str:
     text = str(location)
     scheme = match[1].lower() if (match := _SCHEME.match(text)) else None
     if scheme not in {None, "file", "s3"}:
-        raise AmperSparkError(f"a lake is a folder or an s3://bucket/prefix, got {text}")
+        raise AmperSparkError(f"a {what} is a folder or an s3://bucket/prefix, got {text}")
     if scheme == "s3":
         uri = text.rstrip("/")
     else:
         folder = local_path(text).expanduser().absolute()
-        _check_folder(folder)
+        _check_folder(folder, what)
         uri = str(folder)
     if found := _FORBIDDEN.search(uri):
         raise AmperSparkError(
-            f"the path of a lake cannot hold {found[0]!r}, which engines take for a pattern: {text!r}"
+            f"the path of a {what} cannot hold {found[0]!r}, which engines take for a pattern: {text!r}"
         )
     return uri
 
@@ -215,15 +217,15 @@ def explained(location: str, deed: str) -> Iterator[None]:
         raise AmperSparkError(f"{location} cannot be {deed}: {reason}") from error
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, what: str) -> None:
     try:
         if folder.is_dir():
             if not os.access(folder, os.R_OK | os.X_OK):
-                raise AmperSparkError(f"the lake {folder} cannot be read: permission denied")
+                raise AmperSparkError(f"the {what} {folder} cannot be read: permission denied")
         elif folder.exists():
-            raise AmperSparkError(f"the lake {folder} is a file: name a folder")
+            raise AmperSparkError(f"the {what} {folder} is a file: name a folder")
     except OSError as error:
-        raise AmperSparkError(f"the lake {folder} cannot be read: {error.strerror}") from error
+        raise AmperSparkError(f"the {what} {folder} cannot be read: {error.strerror}") from error
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:

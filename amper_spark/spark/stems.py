@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pyarrow.fs
 import soundfile
 
 from amper_spark.audio import BLOCK_FRAMES, STEREO
 from amper_spark.audio_file import check_storage
+from amper_spark.spark.placing import passing_file, remove_leftovers
 from amper_spark.spark.staging import open_filesystem
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 _UNUSED_BITS = 8
 """FLAC files take 24 bits of 32, the upper ones."""
-_PARTIAL = ".partial"
-_LEFTOVER_AGE_S = 24 * 3600
 
 
 class StemStore:
@@ -95,8 +92,9 @@ class StemStore:
         np.ndarray
             The blocks.
         """
+        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
         with (
-            self._passing(name) as file,
+            passing_file(filesystem, f"{folder}/{_file_name(name)}") as file,
             soundfile.SoundFile(
                 file, "w", STEREO.sample_rate, STEREO.channels, subtype="PCM_24", format="FLAC"
             ) as flac,
@@ -108,34 +106,9 @@ class StemStore:
                     raise OSError(f"{file} cannot be written: {error.error_string}") from error
                 yield block
 
-    @contextmanager
-    def _passing(self, name: str) -> Iterator[Path]:
-        """Name a file to write, which is put in its place at the end, if that is come to."""
-        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
-        path = f"{folder}/{_file_name(name)}"
-        if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            passing = Path(f"{path}.{uuid4().hex}{_PARTIAL}")
-            try:
-                yield passing
-                passing.replace(path)
-            finally:
-                passing.unlink(missing_ok=True)
-        else:
-            with tempfile.TemporaryDirectory(prefix="amper-stem-") as scratch:
-                passing = Path(scratch) / "accompaniment.flac"
-                yield passing
-                # Whole or not at all, as it is with objects.
-                pyarrow.fs.copy_files(str(passing), path, destination_filesystem=filesystem)
-
     def remove_leftovers(self) -> None:
         """Remove what killed workers have left half-written in a local lake a day ago or before."""
-        filesystem, folder = open_filesystem(self.folder_uri, self._storage_options)
-        if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-            for leftover in Path(folder).glob(f"*{_PARTIAL}"):
-                with suppress(FileNotFoundError):  # its worker has just ended
-                    if leftover.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
-                        leftover.unlink()
+        remove_leftovers(*open_filesystem(self.folder_uri, self._storage_options))
 
 
 def read_stem(file: Path) -> Iterator[npt.NDArray[np.int32]]:

@@ -7,10 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import tee
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pyspark import SparkFiles
 
 from amper_spark.audio import STEREO
 from amper_spark.separation.accompaniment import (
@@ -20,13 +17,13 @@ from amper_spark.separation.accompaniment import (
     rounded,
     vocal_removal,
 )
+from amper_spark.spark.handing_out import handed_out
 from amper_spark.spark.stems import read_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
-
-    from pyspark import SparkContext
+    from pathlib import Path
 
     from amper_spark.audio import Samples
     from amper_spark.config import Limits, Separation
@@ -109,22 +106,8 @@ class Vocals:
 
 
 @cache
-def hand_out(context: SparkContext, model: Path) -> str:
-    """Have Spark bring the graph to every executor, once however often this is called.
-
-    Returns
-    -------
-    str
-        For `Vocals.model`.
-    """
-    context.addFile(str(model))
-    return model.name
-
-
-@cache
 def _worker_removal(settings: Separation, model: str | None) -> Remove:
     # One network for the life of the worker: to load it takes as long as to use it on a few seconds of audio.
     if model is None:
         return vocal_removal(settings, model=None)
-    path = Path(model)
-    return vocal_removal(settings, model=path if path.is_absolute() else Path(SparkFiles.get(model)))
+    return vocal_removal(settings, model=handed_out(model))

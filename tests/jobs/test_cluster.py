@@ -12,6 +12,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
+from tests.render.whole_fonts import whole_font
+
 SPARK = Path(pyspark.__file__).parent
 SUBMIT = Path(sys.executable).with_name("spark-submit")
 
@@ -84,6 +86,22 @@ def test_a_job_on_a_cluster(program, cluster, catalogued):
     assert catalogued.read("analyses")["outcome"].to_pylist() == ["done"] * 6
     (commit, _) = catalogued.history("analyses")
     assert int(commit.metadata["cores"]) == 2
+
+
+def test_a_corpus_of_renders_on_a_cluster(program, cluster, lake, tmp_path):
+    font = tmp_path / "whole.sf2"
+    font.write_bytes(whole_font())
+    job = program(
+        *("--master", cluster, "--properties-file", "conf/spark-defaults.conf"),
+        *("jobs/generate.py", "--lake", lake.uri, "--config", "conf/cluster.yaml", "--font", font),
+        *("--descriptors", "hiphop", "--durations", 3, "--renders-per-duration", 1),
+        by=SUBMIT,
+    )
+    output, _ = job.communicate()
+    assert job.returncode == 0, output
+    assert "7 done" in output
+    assert set(lake.read("tracks")["corpus"].to_pylist()) == {"renders"}
+    assert len(list((tmp_path / "lake/renders/renders").rglob("*.flac"))) == 7
 
 
 def test_executors_without_the_package_are_told_in_two_lines(program, cluster, catalogued, tmp_path):

@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark import commits
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.merging import STAMP, row_names
+from amper_spark.spark.merging import row_names
 from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -196,8 +196,8 @@ def test_a_unit_that_is_there_already_is_left_out(lake):
 
 
 def rows_there(lake):
-    key = ANALYSES.key
-    return row_names(lake.read("analyses", [*key, *STAMP]), key).combine_chunks()
+    key, stamp = ANALYSES.key, ANALYSES.stamp
+    return row_names(lake.read("analyses", [*key, *stamp]), key, stamp).combine_chunks()
 
 
 def said_no(monkeypatch):

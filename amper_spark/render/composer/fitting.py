@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
 
-MIN_RING_S = 1.6
-MAX_RING_S = 5.0
+RING_S = (1.6, 3.6)
+"""How long a last chord may ring; with drums alone there is less to hear."""
+DRUMS_RING_S = (0.8, 2.2)
 _MIN_BEATS = 2.0
 _UNCHANGED = 1e-9
 _SECONDS_PER_MINUTE = 60.0
@@ -42,7 +43,9 @@ class FittedRegion:
     factor: float
 
 
-def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> FittedRegion:
+def fit_region(
+    region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool, ring_s: tuple[float, float] = RING_S
+) -> FittedRegion:
     """Fit bars into a region.
 
     Parameters
@@ -53,6 +56,8 @@ def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> 
         Its span.
     is_last : bool
         Whether silence follows: if nothing is said about its end, the region then rings out.
+    ring_s : tuple of (float, float)
+        How long it may ring, at least and at most, where nothing is said.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def fit_region(region: ResolvedRegion, span: ResolvedSpan, *, is_last: bool) -> 
     if rings and region.end is not None:
         duration_s = region.end.time_s - region.start_s
     elif rings:
-        most, least = beats(duration_s - MIN_RING_S), beats(duration_s - MAX_RING_S)
+        most, least = beats(duration_s - ring_s[0]), beats(duration_s - ring_s[1])
         if most >= _MIN_BEATS:
             n_beats = _beats_before_ring(most, least)
             return FittedRegion(region, rings, n_beats, _factor(n_beats, most, least))

@@ -28,6 +28,7 @@ from amper_spark.cache import (
     verify,
 )
 from amper_spark.errors import MissingExtraError
+from amper_spark.render.engine.memory import keep_freed_memory
 from amper_spark.render.engine.soundfont import FontError, check_soundfont
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def fetch_font(name_or_path: str | Path = DEFAULT_FONT, source: str | None = Non
 def load_font(path: Path) -> Font:
     """Load a font, once in a process: seconds of work, and up to 600 MB that forked processes share.
 
+    The process keeps up to 256 MB that it frees from then on, see `keep_freed_memory`.
+
     Parameters
     ----------
     path : Path
@@ -270,6 +273,7 @@ def _load(path: Path) -> Font:
         reason = error if isinstance(error, FontError) else "its samples cannot be decoded"
         raise FontError(f"the font {path} cannot be used: {reason}. Fetch or copy it again") from error
     sha256 = hashlib.sha256(content).hexdigest()
+    keep_freed_memory()
     return Font(name=path.stem, path=path, sha256=sha256, synthesiser=synthesiser)
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
+from amper_spark.render.engine.adding import add_scaled
 from amper_spark.render.engine.biquads import apply_biquads, high_pass
 from amper_spark.render.engine.fades import CUT_S, fade_out
 from amper_spark.render.engine.reverberation import reverberate
@@ -110,8 +110,8 @@ def mix(
         block = slice(first, first + _BLOCK)
         for stem, part, (bus, pan) in zip(stems, parts, entries, strict=True):
             for channel, gain in enumerate(pan):
-                _add(buses[bus, channel, block], stem[block], part.gain * gain)
-            _add(send[0, block], stem[block], part.gain * part.send)
+                add_scaled(buses[bus, channel, block], stem[block], part.gain * gain)
+            add_scaled(send[0, block], stem[block], part.gain * part.send)
     rows = buses.reshape(len(cuts_hz) * channels, n_samples)
     cuts = {cut_hz: high_pass(cutoff_hz=cut_hz, rate=rate) for cut_hz in cuts_hz}
     apply_biquads(rows, [cuts[cut_hz] for cut_hz in cuts_hz for _ in range(channels)])
@@ -144,12 +144,6 @@ def _check(
 def _gains(pan: float, channels: int) -> Sequence[float]:
     left, right = pan_gains(pan)
     return (left, right) if channels == 2 else ((left + right) / 2,)
-
-
-@compiled("void(float32[::1], float32[::1], float32)")
-def _add(bus: npt.NDArray[np.float32], stem: npt.NDArray[np.float32], gain: float) -> None:
-    for n in range(stem.size):
-        bus[n] += gain * stem[n]
 
 
 def _cut(bus: npt.NDArray[np.float32], cut_s: float | None, rate: int) -> None:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from amper_spark.errors import ParameterError
+from amper_spark.render.engine.adding import add_scaled
 from amper_spark.render.engine.fonts import Font, check_presets, preset_index
 from amper_spark.render.engine.notes import release_before_repeats
 from amper_spark.render.score import NOTE
@@ -42,8 +43,8 @@ _BYTES = 4  # of a sample
 _VELOCITY_STEP = 16
 _DURATIONS = np.array(sorted({round(2.0 ** (eighth / 8)) for eighth in range(280)}), dtype=np.int64)
 """Notes are held for so many samples: eight durations an octave."""
-_TAIL_SAMPLES = 4_096
-_SILENT_PEAK = 2e-5  # 70 dB below the reference
+_TAIL_SAMPLES = 2_048
+_SILENT_PEAK = 6e-5  # 60 dB below the reference: in music, nobody hears what is left then
 
 _levels: WeakKeyDictionary[Font, dict[tuple[Preset, int], float]] = WeakKeyDictionary()
 _levels_lock = threading.Lock()
@@ -185,37 +186,37 @@ def _play(
     level: float,
 ) -> NDArray[np.float32]:
     audio = np.zeros(n_samples, np.float32)
+    scratch = np.empty(n_samples, np.float32)  # one for all sounds: fresh memory costs more than it seems
     sounds: dict[tuple[int, int, int], NDArray[np.float32]] = {}
     for start, n_held, key, velocity in _strokes(notes, n_samples, rate):
         struck = min(max(round(velocity / _VELOCITY_STEP), 1) * _VELOCITY_STEP, _MAX_KEY)
         kind = (key, struck, n_held)
         if kind not in sounds:
             synthesiser = _clone(font, preset, rate, tuning_cents)
-            sounds[kind] = _sound(synthesiser, key, struck, n_held, n_samples - start, level)
+            sounds[kind] = _sound(synthesiser, key, struck, n_held, level, scratch[: n_samples - start])
         ratio = velocity / struck
-        sound = sounds[kind][: n_samples - start]
-        audio[start : start + len(sound)] += sound * np.float32(ratio * ratio)
+        add_scaled(audio[start:], sounds[kind], ratio * ratio)
     return audio
 
 
 def _sound(
-    synthesiser: Any, key: int, velocity: int, n_held: int, n_samples: int, level: float
+    synthesiser: Any, key: int, velocity: int, n_held: int, level: float, scratch: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Play one note until it has rung out."""
+    """Play one note until it has rung out, or as long as there is room."""
     strength = (velocity + 0.25) / _MAX_KEY  # truncated to the velocity
     synthesiser.set_volume(level * (velocity / _MAX_KEY) * (velocity / _MAX_KEY) / strength)
     synthesiser.channel_note_on(_CHANNEL, key, strength)
-    audio = np.zeros(n_samples, np.float32)
-    buffer = audio.data.cast("B")
-    end = min(n_held, n_samples)
+    buffer = scratch.data.cast("B")
+    end = min(n_held, len(scratch))
     synthesiser.render(buffer[: end * _BYTES])
     synthesiser.channel_note_off(_CHANNEL, key)
-    while end < n_samples:
-        start, end = end, min(end + _TAIL_SAMPLES, n_samples)
+    while end < len(scratch):
+        start, end = end, min(end + _TAIL_SAMPLES, len(scratch))
         synthesiser.render(buffer[start * _BYTES : end * _BYTES])
-        if max(audio[start:end].max(), -audio[start:end].min()) < _SILENT_PEAK:
-            return audio[:end].copy()
-    return audio
+        if max(scratch[start:end].max(), -scratch[start:end].min()) < _SILENT_PEAK:
+            scratch[start:end] *= np.linspace(1, 0, end - start, dtype=np.float32)
+            break
+    return scratch[:end].copy()
 
 
 def _clone(font: Font, preset: Preset, rate: int, tuning_cents: float) -> Any:

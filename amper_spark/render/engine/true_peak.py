@@ -1,7 +1,8 @@
 """True peaks: the highest value of the curve through the samples, not of the samples themselves.
 
-By interpolation, as in Recommendation ITU-R BS.1770-4, annex 2, with a filter of twice its length. Only where
-samples are high enough to hide a higher peak between them is anything interpolated.
+By interpolation, as in Recommendation ITU-R BS.1770-4, annex 2, with a filter of four times its length: of
+what lies near half the rate, short filters miss 0.3 dB. Where peaks are only to be brought down, half of that
+is enough. Only where samples are high enough to hide a higher peak between them is anything interpolated.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from amper_spark.compiled import compiled
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-REACH = 12
-"""Samples on either side that a value between two of them depends on."""
-
-_CHUNK = 16  # samples that are looked at together; at least REACH
+_REACH, _SHORT_REACH = 24, 12  # samples on either side that a value between two of them depends on
+_CHUNK = 32  # samples that are looked at together; at least as many
 _LONGEST_RUN = 4_096  # samples that are interpolated at a time, which stay in the fastest cache
 
 
@@ -29,7 +28,7 @@ class Interpolator(NamedTuple):
 
     Parameters
     ----------
-    taps : np.ndarray [shape=(2 * REACH, phase)], float32
+    taps : np.ndarray [shape=(2 * reach, phase)], float32
         Windowed ``sin(pi x) / (pi x)``; of each phase the sum is 1.
     bound : float
         No interpolated value is higher than this times the highest sample around.
@@ -40,13 +39,15 @@ class Interpolator(NamedTuple):
 
 
 @cache
-def interpolator(oversampling: int) -> Interpolator:
+def interpolator(oversampling: int, reach: int) -> Interpolator:
     """Design filters for the values between two samples.
 
     Parameters
     ----------
     oversampling : int >= 2
         Into so many parts the time between two samples is divided.
+    reach : int > 0
+        So many samples on either side count.
 
     Returns
     -------
@@ -55,9 +56,9 @@ def interpolator(oversampling: int) -> Interpolator:
     """
     columns = []
     for phase in range(1, oversampling):
-        distances = [k - REACH + 1 - phase / oversampling for k in range(2 * REACH)]
+        distances = [k - reach + 1 - phase / oversampling for k in range(2 * reach)]
         taps = [
-            math.sin(math.pi * x) / (math.pi * x) * (0.5 + 0.5 * math.cos(math.pi * x / REACH))
+            math.sin(math.pi * x) / (math.pi * x) * (0.5 + 0.5 * math.cos(math.pi * x / reach))
             for x in distances
         ]
         columns.append([round(tap / sum(taps), 9) for tap in taps])
@@ -89,7 +90,7 @@ def true_peak(audio: npt.NDArray[np.float32], *, oversampling: int = 8, floor: f
     >>> round(float(abs(faded).max()), 2), round(true_peak(faded[np.newaxis]), 2)
     (0.71, 1.0)
     """
-    filters = interpolator(oversampling)
+    filters = interpolator(oversampling, _REACH)
     return _highest(_padded(audio), filters.taps, filters.bound, floor)
 
 
@@ -108,7 +109,7 @@ def peaks_above(audio: npt.NDArray[np.float32], *, floor: float) -> npt.NDArray[
         Highest absolute value of any channel at the sample and at three places between it and each of its
         neighbours. Where none of them can be above the floor, 0.
     """
-    filters = interpolator(4)
+    filters = interpolator(4, _SHORT_REACH)
     peaks = _peaks(_padded(audio), filters.taps, floor / filters.bound)
     return peaks[_CHUNK : _CHUNK + audio.shape[1]]
 
@@ -158,9 +159,9 @@ def _high_runs(samples: npt.NDArray[np.float32], floor: float) -> npt.NDArray[np
 def _between(around: npt.NDArray[np.float32], taps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Highest absolute value between each sample and the next.
 
-    The first ``REACH - 1`` samples and the last `REACH` are only there for the others.
+    As many samples as the filter reaches, less one at the beginning, are only there for the others.
     """
-    n_samples = around.size - 2 * REACH + 1
+    n_samples = around.size - taps.shape[0] + 1
     highest = np.zeros(n_samples, dtype=np.float32)
     for phase in range(taps.shape[1]):
         values = np.zeros(n_samples, dtype=np.float32)
@@ -181,11 +182,11 @@ def _highest(
     for channel in range(padded.shape[0]):
         for maximum in _chunk_maxima(padded[channel]):
             highest = max(highest, maximum)
-    sought = max(np.float64(highest), floor) / bound
+    sought, reach = max(np.float64(highest), floor) / bound, taps.shape[0] // 2
     for channel in range(padded.shape[0]):
         runs = _high_runs(padded[channel], sought)
         for run in range(runs.shape[0]):
-            for value in _between(padded[channel, runs[run, 0] - REACH + 1 : runs[run, 1] + REACH], taps):
+            for value in _between(padded[channel, runs[run, 0] - reach + 1 : runs[run, 1] + reach], taps):
                 highest = max(highest, value)
     return np.float64(highest)
 
@@ -194,13 +195,13 @@ def _highest(
 def _peaks(
     padded: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], floor: float
 ) -> npt.NDArray[np.float32]:
-    peaks = np.zeros(padded.shape[1], dtype=np.float32)
+    peaks, reach = np.zeros(padded.shape[1], dtype=np.float32), taps.shape[0] // 2
     for channel in range(padded.shape[0]):
         samples = padded[channel]
         runs = _high_runs(samples, floor)
         for run in range(runs.shape[0]):
             first, last = runs[run, 0], runs[run, 1]
-            between = _between(samples[first - REACH + 1 : last + REACH], taps)
+            between = _between(samples[first - reach + 1 : last + reach], taps)
             for n in range(between.size):
                 here = first + n
                 peaks[here] = max(peaks[here], between[n], abs(samples[here]))

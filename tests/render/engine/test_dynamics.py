@@ -102,6 +102,15 @@ def test_the_true_peak_is_that_of_scipys_oversampling(seed, n_samples):
     )
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_the_true_peak_is_right_almost_to_half_the_rate(seed):
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(4_096) * np.hanning(4_096))
+    spectrum[round(0.95 * 2_048) :] = 0
+    exact = np.abs(np.fft.irfft(spectrum, 16 * 4_096)).max() * 16
+    audio = np.fft.irfft(spectrum).astype(np.float32)
+    assert true_peak(audio[np.newaxis]) == pytest.approx(exact, rel=0.01)
+
+
 def test_peaks_are_told_where_they_are():
     audio = noise(1, 2_000)
     peaks = peaks_above(audio, floor=1.5)

@@ -39,7 +39,7 @@ def font(tmp_path_factory):
 def path_of(name):
     path = cached_font(name)
     if path is None:
-        pytest.fail(f"the font {name} is not in the cache: run amper-spark render fonts")
+        pytest.fail(f"the font {name} is not in the cache: run amper-spark fonts fetch")
     return path
 
 
@@ -95,6 +95,15 @@ def test_a_note_starts_at_its_sample_and_ends_after_its_length(font, start_s):
 def test_a_note_rings_until_the_audio_ends(font):
     audio = play(font, part(STEP, (0.5, 10.0, 60, 90)), n_samples=RATE)
     assert audio[-1] == pytest.approx(audio[RATE // 2 + SETTLED], rel=1e-3)
+
+
+def test_what_has_rung_out_ends_without_a_step(fluid):
+    audio = np.abs(play(fluid, part(Preset(0, 0), (0.5, 0.3, 60, 100)), n_samples=10 * RATE))
+    end = np.flatnonzero(audio)[-1]
+    assert RATE < end < 9 * RATE
+    assert audio.max() > 0.05
+    assert audio[end - 2_000 :].max() < 6e-5  # 60 dB below what all sounds come out at
+    assert audio[end - 10 :].max() < 1e-6
 
 
 def test_without_notes_there_is_silence(font):
