@@ -15,7 +15,7 @@ from amper_spark.spark.schemas import ANALYSES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-TABLES, SPARK, PLAIN, STREAMED = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+TABLES, SPARK, PLAIN, STREAMED, RENDERED = re.findall(r"```python\n(.*?)```", README, flags=re.S)
 
 
 @pytest.fixture
@@ -62,6 +62,11 @@ def test_the_spark_snippet(write_music, capfd):
 def test_the_plain_snippets(code):
     exec(code, names := {})  # noqa: S102 - the README's own code
     assert names["analysis"].windows["tempo"].shape == (1,)
+
+
+def test_the_snippet_that_renders():
+    exec(RENDERED, names := {})  # noqa: S102 - the README's own code
+    assert names["audio"].shape == (2, 30 * 44_100)
 
 
 def test_nothing_is_left_to_be_filled_in():
