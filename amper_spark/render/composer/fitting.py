@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
 
-RING_S = (1.6, 3.6)
+RING_S = (1.4, 3.0)
 """How long a last chord may ring; with drums alone there is less to hear."""
-DRUMS_RING_S = (0.8, 2.2)
+DRUMS_RING_S = (0.8, 1.8)
 _MIN_BEATS = 2.0
 _UNCHANGED = 1e-9
 _SECONDS_PER_MINUTE = 60.0

@@ -21,7 +21,7 @@ _OCTAVE = 12
 _DOMINANT = 4
 HALF_BAR = STEPS_PER_BAR // 2
 _ACCENTS = {"X": 1.14, "x": 0.96, "o": 0.62, "D": 1.08, "U": 0.98, "d": 0.88, "u": 0.8, "m": 0.6}
-_MUTED_STEPS = 0.5
+_MUTED_STEPS, _MAX_REST_STEPS = 0.5, 3
 _OFF_ROOT = 0.7  # of the bass: roots tell chords, and the tonic's the key
 
 
@@ -156,7 +156,7 @@ class Player:
 
     def _bass(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in self._changing(bar, strokes):
-            held = stroke.n_steps * self.length / STEPS_PER_BEAT
+            held = self._held(stroke.n_steps)
             accent = (1.0 if stroke.symbol in "RO" else _OFF_ROOT) + 0.03 * metric_weight(stroke.step)
             yield Note(self._beat(bar, stroke), held, self._bass_key(bar, stroke), accent)
 
@@ -191,7 +191,7 @@ class Player:
     def _chords(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in bar.split(strokes):
             keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
-            held = (_MUTED_STEPS if stroke.symbol == "m" else stroke.n_steps * self.length) / STEPS_PER_BEAT
+            held = _MUTED_STEPS / STEPS_PER_BEAT if stroke.symbol == "m" else self._held(stroke.n_steps)
             for string, key in enumerate(reversed(keys) if stroke.symbol in "Uu" else keys):
                 late_s = STRUM_S * string if self.instrument.sound == "strum" else 0.0
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol], late_s)
@@ -200,7 +200,7 @@ class Player:
         for stroke in strokes:
             keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
             octave, index = divmod(int(stroke.symbol), len(keys))
-            held = max(stroke.n_steps, 2) * self.length / STEPS_PER_BEAT
+            held = self._held(max(stroke.n_steps, 2))
             if self.instrument.sound != "hold" and self.length >= 1.0:
                 end = HALF_BAR if len(bar.chords) > 1 and stroke.step < HALF_BAR else bar.n_steps
                 held = (end - stroke.step) / STEPS_PER_BEAT  # with the pedal down
@@ -212,6 +212,10 @@ class Player:
             held = stroke.n_steps / STEPS_PER_BEAT * min(self.length, 1.0)
             for key in self.tones.of(bar.chords[bar.chord_at(stroke.step)]):
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol])
+
+    def _held(self, n_steps: int) -> float:
+        """Shorten or lengthen a note, in beats; what is long is not cut so short that a hole remains."""
+        return max(n_steps * self.length, n_steps - _MAX_REST_STEPS) / STEPS_PER_BEAT
 
     @staticmethod
     def _beat(bar: Bar, stroke: Stroke) -> float:

@@ -33,8 +33,8 @@ CEILING_DBTP = -1.0
 """No true peak of a master is higher."""
 
 # Room for what is estimated between samples, and for rounding to 16 bits.
-_LIMIT = round(10 ** ((CEILING_DBTP - 0.2) / 20), 9)
-_CEILING = round(10 ** ((CEILING_DBTP - 0.15) / 20), 9)
+_LIMIT = round(10 ** ((CEILING_DBTP - 0.35) / 20), 9)
+_CEILING = round(10 ** ((CEILING_DBTP - 0.3) / 20), 9)
 _CLOSE = round(10 ** (0.25 / 10), 9)  # in power: loudness that is near enough
 _MAKE_UP = round(10 ** (4 / 20), 9)  # harder than this nothing is driven into the limiter
 _ATTEMPTS = 3
