@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ REFERENCE_TRACKS = Path(__file__).parents[1] / "data" / "reference-tracks"
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
     from pyspark.sql import SparkSession
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 FAULTS = '''
 """Make the decoding process fail at files of certain names; Python imports this module when it starts."""
 import sys
+from contextlib import contextmanager
 
 if "amper_spark.decoder_child" in sys.orig_argv:
     import ctypes, os, signal
@@ -159,13 +162,23 @@ def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
 
 
 @pytest.fixture
-def disk_with_room_for() -> Iterator[Callable[[int], None]]:
-    """Let no file of this process grow beyond so many bytes, until the test has ended."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error is wanted, not the end of the process
-    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+def disk_with_room_for() -> Callable[[int], AbstractContextManager[None]]:
+    """Let no file of this process grow beyond so many bytes, the report of the tests neither: only for a while."""
+
+    @contextmanager
+    def full_disk(n_bytes: int) -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(
+            signal.SIGXFSZ, signal.SIG_IGN
+        )  # an error is wanted, not the end of the process
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return full_disk
 
 
 @pytest.fixture(scope="session")

@@ -127,8 +127,7 @@ def test_samples_that_are_no_numbers_are_said_to_be_so(tmp_path, recording, cons
 def test_no_room_is_said_in_words(recording, constant, disk_with_room_for):
     source = recording()
     full = source.with_name("full.wav")
-    disk_with_room_for(50_000)
-    with pytest.raises(OSError, match=r"full\.wav cannot be written"):
+    with disk_with_room_for(50_000), pytest.raises(OSError, match=r"full\.wav cannot be written"):
         separate(source, full, constant(1))
     assert list(source.parent.iterdir()) == [source]
 

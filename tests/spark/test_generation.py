@@ -97,8 +97,10 @@ def test_rows_describe_files_as_a_listing_does(rows, generation):
 
 
 def test_no_room_is_not_the_renders_fault(rows, generation, disk_with_room_for):
-    disk_with_room_for(20_000)
-    with pytest.raises(OSError, match=r"File too large: '.*hiphop_orchestral_crown/3s/000-\w+\.flac'"):
+    with (
+        disk_with_room_for(20_000),
+        pytest.raises(OSError, match=r"File too large: '.*hiphop_orchestral_crown/3s/000-\w+\.flac'"),
+    ):
         rows()
     assert not [path for path in Path(generation.folder.location).rglob("*") if path.is_file()]
 

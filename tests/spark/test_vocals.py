@@ -159,8 +159,7 @@ def test_a_kept_stem_gets_a_recording_past_no_limit(vocals, attenuation_limit_db
 def test_a_full_disk_is_not_the_recordings_fault(tmp_path, disk_with_room_for):
     store = StemStore(str(tmp_path / "lake"), "0123456789ab")
     noise = np.random.default_rng(0).integers(-(2**23), 2**23, (200_000, 2), dtype=np.int32)
-    disk_with_room_for(1_000_000)
-    with pytest.raises(OSError, match="cannot be written"):
+    with disk_with_room_for(1_000_000), pytest.raises(OSError, match="cannot be written"):
         deque(store.kept("a", iter([noise] * 9)), maxlen=0)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

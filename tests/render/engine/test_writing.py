@@ -145,11 +145,16 @@ def test_without_room_nothing_is_left_and_what_was_there_stays(tmp_path, disk_wi
     audio = music(2, duration_s=8)
     for suffix in (*SUFFIXES, ".zip"):
         (tmp_path / f"music{suffix}").write_text("before")
-    disk_with_room_for(50_000)
     for suffix in SUFFIXES:
-        with pytest.raises(WritingError, match=rf"music{suffix} cannot be written: File too large$"):
+        with (
+            disk_with_room_for(50_000),
+            pytest.raises(WritingError, match=rf"music{suffix} cannot be written: File too large$"),
+        ):
             write_audio(tmp_path / f"music{suffix}", audio, RATE)
-    with pytest.raises(WritingError, match=r"music\.zip cannot be written: File too large$"):
+    with (
+        disk_with_room_for(50_000),
+        pytest.raises(WritingError, match=r"music\.zip cannot be written: File too large$"),
+    ):
         write_stems(tmp_path / "music.zip", {"bass": audio, "drums": audio}, RATE)
     assert {file.name for file in tmp_path.iterdir()} == {f"music{suffix}" for suffix in (*SUFFIXES, ".zip")}
     assert all(file.read_text() == "before" for file in tmp_path.iterdir())
@@ -160,8 +165,7 @@ def test_the_last_bytes_need_room_too(tmp_path, suffix, disk_with_room_for):
     audio = music(1, duration_s=0.5)
     write_audio(tmp_path / f"music{suffix}", audio, RATE)
     size = (tmp_path / f"music{suffix}").stat().st_size
-    disk_with_room_for(size - 1)
-    with pytest.raises(WritingError, match="cannot be written"):
+    with disk_with_room_for(size - 1), pytest.raises(WritingError, match="cannot be written"):
         write_audio(tmp_path / f"again{suffix}", audio, RATE)
     assert [file.name for file in tmp_path.iterdir()] == [f"music{suffix}"]
 
