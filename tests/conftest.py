@@ -163,7 +163,7 @@ def reference_signals(reference_tempi: dict[str, float]) -> dict[str, Signal]:
 
 @pytest.fixture
 def disk_with_room_for() -> Callable[[int], AbstractContextManager[None]]:
-    """Let no file of this process grow beyond so many bytes, the report of the tests neither: only for a while."""
+    """Let no file of this process, its report neither, grow beyond so many bytes for a while."""
 
     @contextmanager
     def full_disk(n_bytes: int) -> Iterator[None]:

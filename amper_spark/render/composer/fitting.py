@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
 
-RING_S = (1.4, 3.0)
+RING_S = (1.2, 2.6)
 """How long a last chord may ring; with drums alone there is less to hear."""
 DRUMS_RING_S = (0.8, 1.8)
 _MIN_BEATS = 2.0
