@@ -65,6 +65,11 @@ class Instrument:
     brightness: int
 
     @property
+    def sustains(self) -> bool:
+        """Whether a chord of it can be heard for some seconds."""
+        return self.sound in ("hold", "strum") or self.category == "keys"
+
+    @property
     def is_pitched(self) -> bool:
         """Whether it plays harmony."""
         return self.sound not in ("kit", "drum")

@@ -13,7 +13,7 @@ from amper_spark.descriptors.instruments import Instruments, load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.brief import Brief, Seat
 from amper_spark.render.composer.drawing import Draws, draw_half, generator
-from amper_spark.render.composer.fitting import DRUMS_RING_S, RING_S, FittedRegion, fit_region, fitted_tempo
+from amper_spark.render.composer.fitting import RING_S, SHORT_RING_S, FittedRegion, fit_region, fitted_tempo
 from amper_spark.render.composer.keys import settle_key
 from amper_spark.render.composer.meter import Meter
 from amper_spark.render.composer.region import compose_region
@@ -131,7 +131,7 @@ class _Composing:
         spans, passages = [], []
         for span in self.resolved.spans:
             fitted = [
-                fit_region(region, span, is_last=not goes_on, ring_s=self._ring_s(region))
+                fit_region(region, span, is_last=not goes_on, ring_s=self._ring_s(region, span))
                 for region, goes_on in _followed(span)
                 if region.is_music
             ]
@@ -152,9 +152,9 @@ class _Composing:
         score = Score(self.resolved.duration_s, tuple(passages))
         return Composition(score, completed_timeline(completed), self.half)
 
-    def _ring_s(self, region: ResolvedRegion) -> tuple[float, float]:
-        style = self.known.styles[self.known.catalogue[region.descriptor or ""].style]
-        return RING_S if style.is_pitched else DRUMS_RING_S
+    def _ring_s(self, region: ResolvedRegion, span: ResolvedSpan) -> tuple[float, float]:
+        band = (self.known.instruments[name] for name in span.instruments_at(region.start_s))
+        return RING_S if any(one.sustains for one in band) else SHORT_RING_S
 
     def _brief(
         self, fitted: FittedRegion, span: ResolvedSpan, tempo: TempoCurve

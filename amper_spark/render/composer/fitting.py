@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan
 
 RING_S = (1.2, 2.6)
-"""How long a last chord may ring; with drums alone there is less to hear."""
-DRUMS_RING_S = (0.8, 1.8)
+"""How long a last chord may ring; with drums or mallets alone it is soon gone."""
+SHORT_RING_S = (0.8, 1.8)
 _MIN_BEATS = 2.0
 _UNCHANGED = 1e-9
 _SECONDS_PER_MINUTE = 60.0
