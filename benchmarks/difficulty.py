@@ -165,6 +165,7 @@ def _report(heard: Sequence[Heard], command: str) -> tuple[str, bool]:
         n=len(heard),
         n_windows=sum(len(one.plain) for one in heard),
         plain=plain,
+        most=MAX_PLAIN_ACCURACY,
         tempo=tempo,
         tonic=tonic,
         n_pulsed=len(pulsed),
@@ -221,8 +222,8 @@ So all of these vary within each descriptor, and what is left of them is measure
 
 ## Genre by level, brightness and speed alone
 
-Nearest centroid on {features}, standardised, per window, five folds by recording, {n} renders of all 204
-descriptors, {n_windows:,} windows, 7 genres: accuracy **{plain}**; it must not be above {most:.2f}.
+Nearest centroid on rms, spectral centroid, rolloff and tempo, standardised, per window, five folds by
+recording, {n} renders of all 204 descriptors, {n_windows:,} windows, 7 genres: accuracy **{plain}**; it must not be above {most:.2f}.
 
 ## What the analysis finds
 
@@ -239,9 +240,7 @@ more; tempo within 4 %, octaves allowed. Intervals are 95 % by bootstrap over re
 {rows}
 
 Measured by `{command}` at {commit}.
-""".replace("{features}", "rms, spectral centroid, rolloff and tempo").replace(
-    "{most:.2f}", f"{MAX_PLAIN_ACCURACY:.2f}"
-)
+"""
 
 
 if __name__ == "__main__":

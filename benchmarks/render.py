@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus
+from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus, timeline_of
 from amper_spark.render.engine.fonts import DEFAULT_FONT, FONTS, fetch_font, load_font
 from amper_spark.render.engine.rendering import master, mix_passage, play_passage
 from amper_spark.render.engine.writing import write_audio
@@ -49,7 +49,7 @@ from benchmarks.results import report_console
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from amper_spark.descriptors.catalogue import Catalogue
     from amper_spark.render.engine.fonts import Font
@@ -168,7 +168,7 @@ def staged_cpu_s(
     composing, playing, mixing, mastering, encoding = STAGES
     clock = _Clock()
     with clock.times(composing):
-        score = compose(parse_timeline(_timeline(order)), half=order.half, catalogue=catalogue).score
+        score = compose(parse_timeline(timeline_of(order)), half=order.half, catalogue=catalogue).score
     (passage,) = score.passages
     with clock.times(playing):
         stems = play_passage(passage, font)
@@ -196,18 +196,6 @@ class _Clock:
         start_s = time.process_time()
         yield
         self.spent_s[stage] = time.process_time() - start_s
-
-
-def _timeline(order: RenderOrder) -> Mapping[str, object]:
-    """Write the timeline that a generation would take: one region, all else open."""
-    region = {"region": "music", "descriptor": order.descriptor, "beat": 0}
-    return {
-        "random_seed": order.seed,
-        "spans": [
-            {"type": "metered", "time": 0, "regions": [region]},
-            {"type": "unmetered", "time": order.duration_s},
-        ],
-    }
 
 
 def _tracked(orders: Sequence[RenderOrder], label: str) -> Iterable[RenderOrder]:

@@ -229,7 +229,7 @@ def make_render(order: RenderOrder, *, font: Font, catalogue: Catalogue) -> Rend
         It has another length than was asked for, or is silent.
     """
     catalogue[order.descriptor]  # the composer would take another one instead
-    composition = compose(parse_timeline(_document(order)), half=order.half, catalogue=catalogue)
+    composition = compose(parse_timeline(timeline_of(order)), half=order.half, catalogue=catalogue)
     level_db = round(float(generator(order.seed, "level").uniform(-MAX_LEVEL_DB, MAX_LEVEL_DB)), 2)
     audio = render(composition.score, font, channels=1, rate=SAMPLE_RATE)
     audio *= np.float32(round(10 ** ((level_db - HEADROOM_DB) / 20), _GAIN_DIGITS))
@@ -281,8 +281,8 @@ def _seed(corpus_seed: int, descriptor: str, duration_s: float, number: int) -> 
     return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big") >> (64 - _SEED_BITS)
 
 
-def _document(order: RenderOrder) -> Mapping[str, object]:
-    """Write the timeline of a render: one region, all else open."""
+def timeline_of(order: RenderOrder) -> Mapping[str, object]:
+    """Write the timeline that is composed for a render: one region, all else open."""
     region = {"region": "music", "descriptor": order.descriptor, "beat": 0}
     return {
         "random_seed": order.seed,

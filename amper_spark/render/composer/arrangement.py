@@ -72,10 +72,10 @@ class Arrangement:
         beat = float(self._brief.meter.bar_starts[bar])
         if not seat.plays_at(beat):
             return False
-        active = {one.role for one in self._brief.band if one.plays_at(beat)}
-        layers = [role for role in self.layers if role in active]
         if bar == self._brief.meter.n_bars:
             return True
+        active = {one.role for one in self._brief.band if one.plays_at(beat)}
+        layers = [role for role in self.layers if role in active]
         section = section_at(bar, self.sections)
         count = max(round(_SECTION_LAYERS[section.kind] * len(layers)), _MIN_LAYERS)
         harmony = next((role for role in layers if role in HARMONY_ROLES), None)

@@ -119,7 +119,5 @@ def express(mood: Mood, style: Style) -> Expression:
 
 
 def _layers_with_harmony(style: Style) -> int:
-    """How many of the first layers it takes to hear chords, if there are any."""
-    return next(
-        (count for count, role in enumerate(style.layers, 1) if role in HARMONY_ROLES), len(style.layers[:1])
-    )
+    """How many of the first layers it takes to hear chords; none where there are no chords."""
+    return next((count for count, role in enumerate(style.layers, 1) if role in HARMONY_ROLES), 0)
