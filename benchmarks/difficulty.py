@@ -223,7 +223,8 @@ So all of these vary within each descriptor, and what is left of them is measure
 ## Genre by level, brightness and speed alone
 
 Nearest centroid on rms, spectral centroid, rolloff and tempo, standardised, per window, five folds by
-recording, {n} renders of all 204 descriptors, {n_windows:,} windows, 7 genres: accuracy **{plain}**; it must not be above {most:.2f}.
+recording, {n} renders of all 204 descriptors, {n_windows:,} windows, 7 genres: accuracy
+**{plain}**; it must not be above {most:.2f}.
 
 ## What the analysis finds
 
