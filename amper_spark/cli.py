@@ -12,7 +12,7 @@ from amper_spark.config import load_config
 from amper_spark.descriptors.commands import descriptors
 from amper_spark.errors import ConfigError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
-from amper_spark.render.commands import fonts
+from amper_spark.render.commands import fonts, render
 from amper_spark.report.listening.commands import listen
 from amper_spark.suggestions import did_you_mean
 
@@ -229,3 +229,4 @@ def fetch(*, source: str | None, with_full_precision: bool) -> None:
 main.add_command(descriptors)
 main.add_command(fonts)
 main.add_command(listen)
+main.add_command(render)

@@ -34,13 +34,12 @@ from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.composer.style import load_styles
-from amper_spark.render.corpus import HEADROOM_DB, RenderOrder, make_render, plan_corpus
+from amper_spark.render.corpus import HEADROOM_DB, RenderOrder, make_render, plan_corpus, timeline_of
 from amper_spark.render.engine.balance import band_powers
 from amper_spark.render.engine.fonts import DEFAULT_FONT, fetch_font, load_font
 from amper_spark.render.engine.loudness import integrated_loudness
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import to_int16
-from amper_spark.timeline.parsing import parse_timeline
 from benchmarks.performance_tables import Table
 from benchmarks.results import report_console
 
@@ -209,13 +208,7 @@ def _trained(order: RenderOrder, font: Font) -> tuple[npt.NDArray[np.float32], i
 
 def _served(order: RenderOrder, font: Font) -> tuple[npt.NDArray[np.float32], int, float, float]:
     """Make it in stereo, as it is delivered."""
-    region = {"region": "music", "descriptor": order.descriptor, "beat": 0}
-    spans = [
-        {"type": "metered", "time": 0, "regions": [region]},
-        {"type": "unmetered", "time": order.duration_s},
-    ]
-    timeline = parse_timeline({"random_seed": order.seed, "spans": spans})
-    score = compose(timeline, half=order.half).score
+    score = compose(timeline_of(order), half=order.half).score
     samples, _ = to_int16(render(score, font, channels=2, rate=_SERVED_RATE))
     audio = samples.astype(np.float32) / np.float32(_FULL_SCALE)
     return audio, _SERVED_RATE, score.passages[0].production.loudness_lufs, 0.0

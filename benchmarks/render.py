@@ -27,9 +27,8 @@ from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus, timeline_of
 from amper_spark.render.engine.fonts import DEFAULT_FONT, FONTS, fetch_font, load_font
-from amper_spark.render.engine.rendering import master, mix_passage, play_passage
+from amper_spark.render.engine.rendering import master, mix_passage, play_parts
 from amper_spark.render.engine.writing import write_audio
-from amper_spark.timeline.parsing import parse_timeline
 from benchmarks.cost import Cost, cpu_s
 from benchmarks.options import document_parser, parsed_options
 from benchmarks.record import ROOT, commit_name, new_record
@@ -168,14 +167,14 @@ def staged_cpu_s(
     composing, playing, mixing, mastering, encoding = STAGES
     clock = _Clock()
     with clock.times(composing):
-        score = compose(parse_timeline(timeline_of(order)), half=order.half, catalogue=catalogue).score
+        score = compose(timeline_of(order), half=order.half, catalogue=catalogue).score
     (passage,) = score.passages
     with clock.times(playing):
-        stems = play_passage(passage, font)
+        stems = play_parts(passage.parts, passage, font)
     with clock.times(mixing):
-        mixed = mix_passage(stems, passage, channels=form.channels)
+        mixed = mix_passage(stems, passage.parts, passage, channels=form.channels)
     with clock.times(mastering):
-        audio = master([mixed], score, channels=form.channels, rate=form.rate)
+        audio, _ = master([mixed], score, channels=form.channels, rate=form.rate)
     with clock.times(encoding):
         write_audio(scratch / f"render{form.suffix}", audio, form.rate)
     return clock.spent_s

@@ -1,10 +1,113 @@
-"""``amper-spark fonts``: the sounds that music is rendered with."""
+"""``amper-spark render`` and ``amper-spark fonts``: a timeline as music, and the sounds it is made with."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
+from amper_spark.errors import ParameterError
 from amper_spark.job import DocumentedCommand, errors_in_one_line
+
+if TYPE_CHECKING:
+    from amper_spark.descriptors.catalogue import Catalogue
+    from amper_spark.timeline.document import Timeline
+
+_PIPED = "-"
+_MIN_DURATION_S, _MAX_DURATION_S, _DEFAULT_DURATION_S = 3.0, 3_600.0, 30.0
+
+
+@click.command(cls=DocumentedCommand)
+@click.argument("music", metavar="TIMELINE|DESCRIPTOR")
+@click.argument(
+    "files", metavar="OUT...", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(_MIN_DURATION_S, _MAX_DURATION_S),
+    help="Of a descriptor's music, in seconds; 30 by default.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**53 - 1),
+    help="Of the music, where a timeline has none of its own.",
+)
+@click.option("--half", type=click.Choice(["A", "B"]), help="Of the styles; by default the seed decides.")
+@click.option(
+    "--font", default="musescore", show_default=True, help="musescore, fluid, or a .sf2 or .sf3 file."
+)
+@click.option(
+    "--catalogue",
+    "catalogue_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that `descriptors import` has made; by default this package's own.",
+)
+def render(
+    *,
+    music: str,
+    files: tuple[Path, ...],
+    duration_s: float | None,
+    seed: int,
+    half: str | None,
+    font: str,
+    catalogue_folder: Path | None,
+) -> None:
+    r"""Compose and play a timeline, or music of one descriptor, and write it to each OUT.
+
+    TIMELINE is a JSON file, which ends in .json, or - for what is piped in; docs/timeline.md says what it may
+    hold. The suffix of OUT says what is written: .wav, .flac and .mp3 the music, .zip its instruments one by
+    one, which add up to it, .mid its notes, .json the timeline with all that was left open filled in. Files
+    that are there are replaced. The same seed gives the same music.
+
+    \b
+    Examples:
+      amper-spark render folk_acoustic_uplifting bonfire.mp3
+      amper-spark render cinematic_ambient_tense tense.wav tense.mid tense.json --duration 90 --seed 7
+      amper-spark render film.json film.mp3 film-stems.zip
+    """
+    with errors_in_one_line():
+        from amper_spark.descriptors.catalogue import load_catalogue
+        from amper_spark.render.composer.composing import compose
+        from amper_spark.render.delivery import check_deliverable, deliver
+        from amper_spark.render.engine.fonts import fetch_font, load_font
+
+        catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
+        timeline = _timeline(music, duration_s, catalogue)
+        check_deliverable(files)
+        composition = compose(timeline, seed=seed, half=half, catalogue=catalogue)
+        for notification in composition.timeline.notifications:
+            click.echo(notification, err=True)
+        for file, n_clipped in deliver(composition, files, font=load_font(fetch_font(font))):
+            click.echo(f"{file}: {file.stat().st_size:,} bytes")
+            if n_clipped:
+                click.echo(f"Warning: {file}: {n_clipped:,} samples beyond full scale were clipped", err=True)
+
+
+def _timeline(music: str, duration_s: float | None, catalogue: Catalogue) -> Timeline:
+    from amper_spark.timeline.parsing import parse_timeline
+    from amper_spark.timeline.single import single_timeline
+
+    if music != _PIPED and not music.lower().endswith(".json"):
+        if Path(music).suffix:
+            raise ParameterError(f"{music} is neither a descriptor nor a file that ends in .json")
+        descriptor = catalogue[music].name
+        return single_timeline(
+            descriptor, duration_s=_DEFAULT_DURATION_S if duration_s is None else duration_s
+        )
+    if duration_s is not None:
+        raise ParameterError("--duration is for descriptors: a timeline says itself how long it is")
+    with click.open_file(music, "rb") as stream:
+        content = stream.read()
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(f"{music} is not JSON: {error}") from error
+    return parse_timeline(document)
 
 
 @click.group()

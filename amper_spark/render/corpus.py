@@ -25,14 +25,16 @@ from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.true_peak import true_peak
 from amper_spark.render.engine.writing import encode_flac
 from amper_spark.render.versions import versions
-from amper_spark.timeline.parsing import dump_timeline, parse_timeline
+from amper_spark.timeline.parsing import dump_timeline
+from amper_spark.timeline.single import single_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from amper_spark.descriptors.catalogue import Catalogue
     from amper_spark.render.composer.composing import Composition
     from amper_spark.render.engine.fonts import Font
+    from amper_spark.timeline.document import Timeline
 
 CORPUS_REVISION = 1
 """Raised whenever the same order gives another file than before, though composer and engine are the same."""
@@ -229,7 +231,7 @@ def make_render(order: RenderOrder, *, font: Font, catalogue: Catalogue) -> Rend
         It has another length than was asked for, or is silent.
     """
     catalogue[order.descriptor]  # the composer would take another one instead
-    composition = compose(parse_timeline(timeline_of(order)), half=order.half, catalogue=catalogue)
+    composition = compose(timeline_of(order), half=order.half, catalogue=catalogue)
     level_db = round(float(generator(order.seed, "level").uniform(-MAX_LEVEL_DB, MAX_LEVEL_DB)), 2)
     audio = render(composition.score, font, channels=1, rate=SAMPLE_RATE)
     audio *= np.float32(round(10 ** ((level_db - HEADROOM_DB) / 20), _GAIN_DIGITS))
@@ -281,16 +283,9 @@ def _seed(corpus_seed: int, descriptor: str, duration_s: float, number: int) -> 
     return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big") >> (64 - _SEED_BITS)
 
 
-def timeline_of(order: RenderOrder) -> Mapping[str, object]:
+def timeline_of(order: RenderOrder) -> Timeline:
     """Write the timeline that is composed for a render: one region, all else open."""
-    region = {"region": "music", "descriptor": order.descriptor, "beat": 0}
-    return {
-        "random_seed": order.seed,
-        "spans": [
-            {"type": "metered", "time": 0, "regions": [region]},
-            {"type": "unmetered", "time": order.duration_s},
-        ],
-    }
+    return single_timeline(order.descriptor, duration_s=order.duration_s, seed=order.seed)
 
 
 def _key(composition: Composition) -> tuple[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import numpy as np
 import soundfile
 
+from amper_spark.appearing import appearing
 from amper_spark.audio import finite_blocks
 from amper_spark.audio_file import open_audio
 from amper_spark.errors import BadRecordError, ParameterError
@@ -117,9 +117,8 @@ def _blocks(audio: soundfile.SoundFile, on_progress: Callable[[float], object] |
 
 @contextmanager
 def _written(file: Path, like: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
-    passing = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
     subtype = SUBTYPES[file.suffix.lower()]
-    try:
+    with appearing(file) as passing:
         try:
             output = soundfile.SoundFile(passing, "w", like.samplerate, like.channels, subtype=subtype)
         except soundfile.LibsndfileError as error:
@@ -134,6 +133,3 @@ def _written(file: Path, like: soundfile.SoundFile) -> Iterator[soundfile.SoundF
                 yield output
             except soundfile.LibsndfileError as error:  # such as a full disk
                 raise OSError(f"{file} cannot be written: {error.error_string}") from error
-        passing.replace(file)
-    finally:
-        passing.unlink(missing_ok=True)

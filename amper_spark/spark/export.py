@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
@@ -21,7 +20,7 @@ from amper_spark.spark.views import VIEWS, scan_view
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from amper_spark.spark.lake import Lake
@@ -67,8 +66,8 @@ def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int
         schema, pieces = VIEWS[name].schema, scan_view(lake, name, corpus=corpus)
     else:
         schema, pieces = TABLES[name].schema, lake.scan(name, where=_tracks_of(lake, corpus))
-    with _appearing(to) as temporary:
-        return write(pieces, schema, temporary)
+    with named_in_errors(to), appearing(to) as passing:
+        return write(pieces, schema, passing)
 
 
 def _tracks_of(lake: Lake, corpus: str | None) -> pc.Expression | None:
@@ -95,18 +94,6 @@ def _writer(name: str, suffix: str) -> Callable[[Iterable[pa.Table], pa.Schema, 
             f"or one of the views {', '.join(VIEWS)}"
         )
     return writers[suffix]
-
-
-@contextmanager
-def _appearing(to: Path) -> Iterator[Path]:
-    temporary = to.with_name(f".{uuid4().hex}.part")
-    try:
-        yield temporary
-        temporary.replace(to)
-    except OSError as error:
-        raise AmperSparkError(f"{to} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_parquet(pieces: Iterable[pa.Table], schema: pa.Schema, file: Path) -> int:

@@ -108,14 +108,16 @@ def shape(
     shaped *= gain
     power = integrated_power(shaped, rate=rate)
     if power > 0:
-        level = np.float32(math.sqrt(_wanted_power(production.loudness_lufs, mix) / power))
+        # Powers of channels are summed, and one channel stands for two.
+        wanted = power_of(production.loudness_lufs) * mix.shape[0] / 2
+        level = np.float32(math.sqrt(wanted / power))
         shaped *= level
         gain *= level
     return shaped, Shaping(band_gains, gain, rate)
 
 
 def finish(
-    total: npt.NDArray[np.float32], *, rate: int, loudness_lufs: float | None = None
+    total: npt.NDArray[np.float32], *, rate: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Limit the true peaks of the whole to -1 dB, without loss of loudness where its peaks allow.
 
@@ -125,8 +127,6 @@ def finish(
         One or two channels.
     rate : int
         In Hz.
-    loudness_lufs : float, optional
-        To be kept; what the total has by default.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def finish(
         There are neither one nor two channels.
     """
     _check(total)
-    master, gain = _limited(total, rate, loudness_lufs)
+    master, gain = _limited(total, rate)
     peak = true_peak(master, floor=_CEILING)
     if peak > _CEILING:
         gain *= np.float32(_CEILING / peak)
@@ -149,14 +149,12 @@ def finish(
 
 
 def _limited(
-    total: npt.NDArray[np.float32], rate: int, loudness_lufs: float | None
+    total: npt.NDArray[np.float32], rate: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     curve = limiter_curve(total, ceiling=_LIMIT, rate=rate)
     if curve is None:
         return total.copy(), np.ones(total.shape[1], dtype=np.float32)
-    wanted = (
-        integrated_power(total, rate=rate) if loudness_lufs is None else _wanted_power(loudness_lufs, total)
-    )
+    wanted = integrated_power(total, rate=rate)
     drive = 1.0
     for attempt in range(_ATTEMPTS):
         gain = np.float32(drive) * curve
@@ -207,40 +205,6 @@ def resample(audio: npt.NDArray[np.float32], *, rate: int, to_rate: int) -> npt.
         samples = soxr.resample(source, rate, to_rate, quality="HQ")
         channel[: samples.size] = samples[: channel.size]
     return resampled
-
-
-def master_passage(
-    mix: npt.NDArray[np.float32], production: Production, *, is_cut: bool, rate: int, to_rate: int
-) -> npt.NDArray[np.float32]:
-    """Master a mix that is all there is: resample, shape, end, finish.
-
-    Parameters
-    ----------
-    mix : np.ndarray [shape=(channel, sample)], float32
-        One or two channels.
-    production : Production
-        Wanted balance, ratio and loudness.
-    is_cut : bool
-        Whether it stops dead; otherwise it rings out.
-    rate, to_rate : int
-        Of the mix and of the master, in Hz.
-
-    Returns
-    -------
-    np.ndarray [shape=(channel, sample)], float32
-        True peaks at most -1 dB.
-    """
-    _check(mix)
-    if to_rate != rate:
-        mix = resample(mix, rate=rate, to_rate=to_rate)
-    shaped, _ = shape(mix, production, rate=to_rate)
-    end(shaped, is_cut=is_cut, rate=to_rate)
-    return finish(shaped, rate=to_rate, loudness_lufs=production.loudness_lufs)[0]
-
-
-def _wanted_power(loudness_lufs: float, audio: npt.NDArray[np.float32]) -> float:
-    """Say what power makes a loudness: powers of channels are summed, and one channel stands for two."""
-    return power_of(loudness_lufs) * audio.shape[0] / 2
 
 
 def _check(audio: npt.NDArray[np.float32]) -> None:

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from amper_spark.errors import ParameterError
-from amper_spark.render.engine.mastering import end, finish, resample, shape
+from amper_spark.render.engine.mastering import Shaping, end, finish, resample, shape
 from amper_spark.render.engine.mixer import mix
 from amper_spark.render.engine.synthesiser import play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from amper_spark.render.engine.fonts import Font
-    from amper_spark.render.score import Passage, Score
+    from amper_spark.render.score import Part, Passage, Score
 
 SYNTHESIS_RATE = 39_690
 """Above 39,900 Hz the synthesiser filters each voice at 20 kHz, for a third more time and nothing to hear."""
 _TAIL_S = 3.0  # after a cut the room rings on for so long, under what follows
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What mastering did to the mixes of a score.
+
+    Parameters
+    ----------
+    shapings : tuple of Shaping
+        Of each passage.
+    gain : np.ndarray [shape=(sample,)], float32
+        Of the whole.
+    """
+
+    shapings: tuple[Shaping, ...]
+    gain: npt.NDArray[np.float32]
 
 
 def render(score: Score, font: Font, *, channels: int = 2, rate: int = 44_100) -> npt.NDArray[np.float32]:
@@ -48,17 +65,34 @@ def render(score: Score, font: Font, *, channels: int = 2, rate: int = 44_100) -
     ParameterError
         The rate is not positive, or there are neither one nor two channels.
     """
-    mixes = (
-        mix_passage(play_passage(passage, font), passage, channels=channels) for passage in score.passages
-    )
-    return master(mixes, score, channels=channels, rate=rate)
+    return master(mix_passages(score, font, channels=channels), score, channels=channels, rate=rate)[0]
 
 
-def play_passage(passage: Passage, font: Font) -> list[npt.NDArray[np.float32]]:
-    """Play the parts of a passage.
+def mix_passages(score: Score, font: Font, *, channels: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Play and mix one passage after the other.
 
     Parameters
     ----------
+    score : Score
+    font : Font
+    channels : int
+        1 or 2.
+
+    Yields
+    ------
+    np.ndarray [shape=(channels, sample)], float32
+        See `mix_passage`.
+    """
+    for passage in score.passages:
+        yield mix_passage(play_parts(passage.parts, passage, font), passage.parts, passage, channels=channels)
+
+
+def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> list[npt.NDArray[np.float32]]:
+    """Play parts of a passage.
+
+    Parameters
+    ----------
+    parts : sequence of Part
     passage : Passage
     font : Font
 
@@ -80,19 +114,20 @@ def play_passage(passage: Passage, font: Font) -> list[npt.NDArray[np.float32]]:
             rate=SYNTHESIS_RATE,
             tuning_cents=passage.production.tuning_cents,
         )
-        for part in passage.parts
+        for part in parts
     ]
 
 
 def mix_passage(
-    stems: Sequence[npt.NDArray[np.float32]], passage: Passage, *, channels: int
+    played: Sequence[npt.NDArray[np.float32]], parts: Sequence[Part], passage: Passage, *, channels: int
 ) -> npt.NDArray[np.float32]:
-    """Mix the parts of a passage; one that is cut has a tail, in which only its room is heard.
+    """Mix parts of a passage; one that is cut has a tail, in which only its room is heard.
 
     Parameters
     ----------
-    stems : sequence of np.ndarray [shape=(sample,)], float32
-        From `play_passage`.
+    played : sequence of np.ndarray [shape=(sample,)], float32
+        From `play_parts`.
+    parts : sequence of Part
     passage : Passage
     channels : int
         1 or 2.
@@ -109,8 +144,8 @@ def mix_passage(
     """
     tail_s = _TAIL_S if passage.is_cut else 0.0
     return mix(
-        stems,
-        passage.parts,
+        played,
+        parts,
         passage.production,
         n_samples=round(passage.duration_s * SYNTHESIS_RATE) + round(tail_s * SYNTHESIS_RATE),
         rate=SYNTHESIS_RATE,
@@ -121,7 +156,7 @@ def mix_passage(
 
 def master(
     mixes: Iterable[npt.NDArray[np.float32]], score: Score, *, channels: int, rate: int
-) -> npt.NDArray[np.float32]:
+) -> tuple[npt.NDArray[np.float32], Treatment]:
     """Shape the mixes of all passages, put them together, and finish the whole.
 
     Parameters
@@ -134,7 +169,9 @@ def master(
 
     Returns
     -------
-    np.ndarray [shape=(channels, sample)], float32
+    audio : np.ndarray [shape=(channels, sample)], float32
+    treatment : Treatment
+        For whatever is to be treated the same way: see `treat`.
 
     Raises
     ------
@@ -143,23 +180,65 @@ def master(
     """
     if rate < 1:
         raise ParameterError(f"rate must be positive, got {rate}")
-    total = np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
+    total = _silence(score, channels=channels, rate=rate)
+    shapings = []
     for passage, mixed in zip(score.passages, mixes, strict=True):
-        _add(total, _shaped(mixed, passage, rate=rate), at=round(passage.start_s * rate))
+        shaped, shaping = shape(_resampled(mixed, rate), passage.production, rate=rate)
+        _add(total, shaped, passage, rate=rate)
+        shapings.append(shaping)
     end(total, is_cut=True, rate=rate)
-    return finish(total, rate=rate)[0]
+    audio, gain = finish(total, rate=rate)
+    return audio, Treatment(tuple(shapings), gain)
 
 
-def _shaped(mixed: npt.NDArray[np.float32], passage: Passage, *, rate: int) -> npt.NDArray[np.float32]:
-    if rate != SYNTHESIS_RATE:
-        mixed = resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
-    shaped, _ = shape(mixed, passage.production, rate=rate)
+def treat(
+    mixes: Iterable[npt.NDArray[np.float32] | None],
+    treatment: Treatment,
+    score: Score,
+    *,
+    channels: int,
+    rate: int,
+) -> npt.NDArray[np.float32]:
+    """Treat some of the parts of each passage as mastering treated all of them.
+
+    Parameters
+    ----------
+    mixes : iterable of (np.ndarray [shape=(channels, sample)], float32) or None
+        From `mix_passage`, one for each passage of the score; None where none of the parts plays.
+    treatment : Treatment
+        From `master`.
+    score : Score
+    channels, rate : int
+        As they were mastered.
+
+    Returns
+    -------
+    np.ndarray [shape=(channels, sample)], float32
+        What the parts add to the master.
+    """
+    total = _silence(score, channels=channels, rate=rate)
+    for passage, mixed, shaping in zip(score.passages, mixes, treatment.shapings, strict=True):
+        if mixed is not None:
+            _add(total, shaping.apply(_resampled(mixed, rate)), passage, rate=rate)
+    end(total, is_cut=True, rate=rate)
+    total *= treatment.gain
+    return total
+
+
+def _silence(score: Score, *, channels: int, rate: int) -> npt.NDArray[np.float32]:
+    return np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
+
+
+def _resampled(mixed: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
+    return mixed if rate == SYNTHESIS_RATE else resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
+
+
+def _add(
+    total: npt.NDArray[np.float32], audio: npt.NDArray[np.float32], passage: Passage, *, rate: int
+) -> None:
+    """Add a passage where it starts, faded if it rings out; what is beyond the whole is left out."""
     if not passage.is_cut:
-        end(shaped, is_cut=False, rate=rate)
-    return shaped
-
-
-def _add(total: npt.NDArray[np.float32], audio: npt.NDArray[np.float32], *, at: int) -> None:
-    """Add a passage where it starts; what is beyond the end of the whole is left out."""
+        end(audio, is_cut=False, rate=rate)
+    at = round(passage.start_s * rate)
     n_samples = min(audio.shape[1], total.shape[1] - at)
     total[:, at : at + n_samples] += audio[:, :n_samples]

@@ -10,17 +10,16 @@ from __future__ import annotations
 import io
 import wave
 import zipfile
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import soundfile
 
-from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.appearing import appearing, named_in_errors
+from amper_spark.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,10 +40,6 @@ _FLAC_OPTIONS = {"format": "FLAC", "subtype": "PCM_16", "compression_level": 2 /
 _MP3_KBIT_S = 192
 _MP3_RANGE_KBIT_S = 320, 32  # which libsndfile divides evenly among 0 to 1
 _MP3_LOW_RATE = 32_000  # below it the format ends at 160 kbit/s
-
-
-class WritingError(AmperSparkError):
-    """A file that cannot be written."""
 
 
 def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
@@ -76,7 +71,7 @@ def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
     if suffix not in SUFFIXES:
         raise ParameterError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
     _check(audio, rate)
-    with _whole(file) as stream:
+    with named_in_errors(file), appearing(file) as passing, passing.open("w+b") as stream:
         if suffix == ".wav":
             return _write_wav(stream, audio, rate)
         return _write_encoded(stream, audio, rate, _FLAC_OPTIONS if suffix == ".flac" else _mp3_options(rate))
@@ -112,15 +107,15 @@ def encode_flac(audio: NDArray[np.float32], rate: int) -> bytes:
     return stream.getvalue()
 
 
-def write_stems(file: Path, stems: Mapping[str, NDArray[np.float32]], rate: int) -> int:
+def write_stems(file: Path, stems: Iterable[tuple[str, NDArray[np.float32]]], rate: int) -> int:
     """Write a ZIP that holds each stem as a WAV of 16 bits.
 
     Parameters
     ----------
     file : Path
         Ends in ``.zip``. It is not there before it is whole.
-    stems : mapping of str to np.ndarray [shape=(channel, sample)], float32
-        By name, which becomes that of the file in the ZIP.
+    stems : iterable of (str, np.ndarray [shape=(channel, sample)], float32)
+        Each with its name, which becomes that of the file in the ZIP; taken one at a time.
     rate : int
         In Hz.
 
@@ -132,19 +127,22 @@ def write_stems(file: Path, stems: Mapping[str, NDArray[np.float32]], rate: int)
     Raises
     ------
     ParameterError
-        Another suffix, a name that is no file's name, or audio as in `write_audio`.
+        Another suffix, a name that is no file's name, or audio as in `write_audio`. Nothing is left behind.
     WritingError
         No permission, no room. Nothing is left behind.
     """
     if file.suffix.lower() != ".zip":
         raise ParameterError(f"{file}: the suffix must be .zip")
-    for name, audio in stems.items():
-        if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
-            raise ParameterError(f"a stem cannot be named {name!r}")
-        _check(audio, rate)
     n_clipped = 0
-    with _whole(file) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, audio in stems.items():
+    with (
+        named_in_errors(file),
+        appearing(file) as passing,
+        zipfile.ZipFile(passing, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, audio in stems:
+            if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+                raise ParameterError(f"a stem cannot be named {name!r}")
+            _check(audio, rate)
             entry = zipfile.ZipInfo(f"{name}.wav", _EARLIEST_DATE)  # the same stems give the same bytes
             entry.create_system, entry.external_attr = _UNIX, 0o644 << 16
             is_large = audio.size * _SAMPLE_BYTES > _ZIP64_FROM_BYTES
@@ -272,17 +270,3 @@ class _Sink:
             except OSError as error:
                 self._error = error
         return None
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[IO[bytes]]:
-    """Open a file that gets its name when all has been written."""
-    passing = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
-    try:
-        with passing.open("w+b") as stream:
-            yield stream
-        passing.replace(file)
-    except OSError as error:
-        raise WritingError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        passing.unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from amper_spark.appearing import WritingError
 from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.errors import ParameterError
-from amper_spark.render.engine.writing import WritingError
 from amper_spark.render.versions import versions
 from amper_spark.report.listening.pages import SCRIPTS_AND_STYLES, beside, blind_page, index_page
 from amper_spark.report.listening.pieces import FOLDER, write_piece

@@ -29,14 +29,14 @@ class Form:
         Beats between them, bar lines included.
     sections : tuple of (str, float, float)
         What each is called, its start and its end. The last chord that rings is a section too.
-    tempi : tuple of (float, float)
-        Times, and the tempo in BPM from there on.
+    tempo_bpm : float
+        At its start.
     """
 
     bars_s: tuple[float, ...]
     beats_s: tuple[float, ...]
     sections: tuple[tuple[str, float, float], ...]
-    tempi: tuple[tuple[float, float], ...]
+    tempo_bpm: float
 
     @property
     def n_bars(self) -> int:
@@ -85,4 +85,4 @@ def form_of(timeline: Timeline) -> Form:
     if rings:
         found.append(("last chord", bars_s[-1], duration_s))
     beats_s = tempo.seconds_at(np.arange(np.floor(last_beat) + 1.0)).tolist()
-    return Form(bars_s, tuple(beats_s), tuple(found), tuple(dict(points).items()))
+    return Form(bars_s, tuple(beats_s), tuple(found), points[0][1])

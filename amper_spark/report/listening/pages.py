@@ -10,7 +10,6 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from amper_spark.report.listening.blind import blind_data, encoded
-from amper_spark.report.listening.pieces import timeline_text
 from amper_spark.report.listening.selection import ACTIVITIES, mood_family
 from amper_spark.report.listening.svg import role_inks
 
@@ -126,7 +125,7 @@ def _piece(piece: Piece) -> str:
         key=piece.key_name or "none: nothing has a pitch",
         form=piece.form_text,
         band=", ".join(f"{name} ({role})" for role, name in piece.band),
-        timeline=timeline_text(piece),
+        timeline=piece.timeline,
         mp3=piece.file("mp3"),
         midi=piece.file("mid"),
         json=piece.file("json"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.render.composer.composing import compose
+from amper_spark.render.delivery import tempi_of, timeline_text
 from amper_spark.render.engine.midi import midi_file
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import write_audio
@@ -19,7 +19,7 @@ from amper_spark.report.listening.form import Form, form_of
 from amper_spark.report.listening.selection import mood_family
 from amper_spark.report.tables import clock
 from amper_spark.timeline.keys import canonical_tonic
-from amper_spark.timeline.parsing import dump_timeline, parse_timeline
+from amper_spark.timeline.parsing import parse_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +60,8 @@ class Piece:
         That have notes.
     notes_text : str
         Lowest and highest note; empty where nothing has a pitch.
-    timeline : dict
-        The completed one.
+    timeline : str
+        The completed one, in JSON.
     sizes : mapping of str to (int, int)
         Width and height of its pictures, ``wave.svg`` and ``roll.svg``.
     """
@@ -76,7 +76,7 @@ class Piece:
     band: tuple[tuple[str, str], ...]
     roles: tuple[str, ...]
     notes_text: str
-    timeline: dict[str, Any]
+    timeline: str
     sizes: Mapping[str, tuple[int, int]]
 
     @property
@@ -157,8 +157,9 @@ def write_piece(
         "roll.svg": piano_roll(composition.score.passages[0], piece.form, title=piece.roll_text),
     }
     write_audio(folder / piece.file("mp3"), audio, SAMPLE_RATE)
-    (folder / piece.file("mid")).write_bytes(midi_file(composition.score, tempi=piece.form.tempi))
-    (folder / piece.file("json")).write_text(timeline_text(piece), encoding="utf-8")
+    notes = midi_file(composition.score, tempi=tempi_of(composition.timeline))
+    (folder / piece.file("mid")).write_bytes(notes)
+    (folder / piece.file("json")).write_text(piece.timeline, encoding="utf-8")
     for kind, picture in pictures.items():
         (folder / piece.file(kind)).write_text(picture.text, encoding="utf-8")
     return replace(piece, sizes={kind: (picture.width, picture.height) for kind, picture in pictures.items()})
@@ -178,20 +179,15 @@ def _described(
         descriptor=descriptor,
         seed=seed,
         duration_s=composition.score.duration_s,
-        tempo_bpm=form.tempi[0][1],
+        tempo_bpm=form.tempo_bpm,
         key_name=key_name(key.tonic or "c", key.quality or "") if key is not None and keys.size else "",
         form=form,
         band=tuple((part.role, instruments[part.instrument].name) for part in passage.parts),
         roles=roles_of(passage),
         notes_text=f"{_note_name(int(keys.min()))} to {_note_name(int(keys.max()))}" if keys.size else "",
-        timeline=dump_timeline(composition.timeline),
+        timeline=timeline_text(composition.timeline),
         sizes={},
     )
-
-
-def timeline_text(piece: Piece) -> str:
-    """Write the completed timeline of a piece as JSON."""
-    return json.dumps(piece.timeline, indent=2, ensure_ascii=False) + "\n"
 
 
 def key_name(tonic: str, quality: str) -> str:

@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 from amper_spark.errors import ParameterError
 from amper_spark.render.engine.balance import band_powers
 from amper_spark.render.engine.loudness import integrated_loudness
-from amper_spark.render.engine.mastering import end, finish, master_passage, resample, shape
+from amper_spark.render.engine.mastering import end, finish, resample, shape
 from amper_spark.render.engine.mixer import mix
 from amper_spark.render.score import NOTE, Part, Preset, Production
 
@@ -88,6 +88,13 @@ def mixed(channels, *, seconds=6.0):
     return mix(stems, parts, production(), n_samples=stems[0].size, rate=RATE, channels=channels)
 
 
+def mastered(mix, wanted, *, is_cut, to_rate):
+    """Master a mix that is all there is."""
+    shaped, _ = shape(resample(mix, rate=RATE, to_rate=to_rate), wanted, rate=to_rate)
+    end(shaped, is_cut=is_cut, rate=to_rate)
+    return finish(shaped, rate=to_rate)[0]
+
+
 @pytest.fixture(scope="module", params=[1, 2])
 def band(request):
     return mixed(request.param)
@@ -105,9 +112,7 @@ def shares_db(audio, rate):
 @pytest.mark.parametrize("loudness_lufs", [-24.0, -20.0, -16.0, -14.0])
 @pytest.mark.parametrize("to_rate", [22_050, 44_100])
 def test_a_master_is_as_loud_as_wanted_and_its_true_peak_below_the_ceiling(band, loudness_lufs, to_rate):
-    master = master_passage(
-        band, production(loudness_lufs=loudness_lufs), is_cut=True, rate=RATE, to_rate=to_rate
-    )
+    master = mastered(band, production(loudness_lufs=loudness_lufs), is_cut=True, to_rate=to_rate)
     assert master.shape == (band.shape[0], band.shape[1] * to_rate // RATE)
     told_lufs = integrated_loudness(master, rate=to_rate) + (3.01 if master.shape[0] == 1 else 0.0)
     assert told_lufs == pytest.approx(loudness_lufs, abs=0.5)
@@ -116,7 +121,7 @@ def test_a_master_is_as_loud_as_wanted_and_its_true_peak_below_the_ceiling(band,
 
 
 def test_a_loudness_that_the_peaks_do_not_allow_is_given_up(band):
-    master = master_passage(band, production(loudness_lufs=-4.0), is_cut=True, rate=RATE, to_rate=22_050)
+    master = mastered(band, production(loudness_lufs=-4.0), is_cut=True, to_rate=22_050)
     assert oversampled_peak_db(master) <= -1
     assert -14 < integrated_loudness(master, rate=22_050) < -4
 
@@ -141,8 +146,8 @@ def test_no_true_peak_passes_however_it_hides_between_samples(peak_db):
 
 def test_both_rates_come_out_alike():
     mono = mixed(1)
-    coarse = master_passage(mono, production(), is_cut=False, rate=RATE, to_rate=22_050)
-    fine = master_passage(mono, production(), is_cut=False, rate=RATE, to_rate=RATE)
+    coarse = mastered(mono, production(), is_cut=False, to_rate=22_050)
+    fine = mastered(mono, production(), is_cut=False, to_rate=RATE)
     fine = resample(fine, rate=RATE, to_rate=22_050)
     np.testing.assert_allclose(shares_db(coarse, 22_050), shares_db(fine, 22_050), atol=0.5)
     # What is above 11 kHz counts for the loudness of one of them only.
@@ -171,9 +176,9 @@ def test_onsets_stay_where_they_are():
     at = [20_000, 60_000, 100_000]
     click[0, at] = 0.5
     click += (np.random.default_rng(0).standard_normal(click.shape) * 1e-3).astype(np.float32)
-    master = master_passage(click, production(), is_cut=False, rate=RATE, to_rate=RATE)[0]
+    master = mastered(click, production(), is_cut=False, to_rate=RATE)[0]
     assert [int(np.abs(master[first - 900 : first + 900]).argmax()) - 900 for first in at] == [0, 0, 0]
-    coarse = master_passage(click, production(), is_cut=False, rate=RATE, to_rate=22_050)[0]
+    coarse = mastered(click, production(), is_cut=False, to_rate=22_050)[0]
     starts = [first // 2 for first in at]
     assert [int(np.abs(coarse[first - 450 : first + 450]).argmax()) - 450 for first in starts] == [0, 0, 0]
 
@@ -201,14 +206,14 @@ def test_the_end_is_faded(is_cut, fade_s):
 @pytest.mark.parametrize("to_rate", [22_050, 44_100])
 def test_any_length_stays(n_samples, channels, to_rate):
     audio = (np.random.default_rng(0).standard_normal((channels, n_samples)) * 0.1).astype(np.float32)
-    master = master_passage(audio, production(), is_cut=True, rate=RATE, to_rate=to_rate)
+    master = mastered(audio, production(), is_cut=True, to_rate=to_rate)
     assert master.shape == (channels, -(-n_samples * to_rate // RATE))
     assert np.isfinite(master).all()
 
 
 def test_silence_stays_silence():
     audio = np.zeros((2, 50_000), dtype=np.float32)
-    assert not master_passage(audio, production(), is_cut=False, rate=RATE, to_rate=22_050).any()
+    assert not mastered(audio, production(), is_cut=False, to_rate=22_050).any()
 
 
 @pytest.mark.parametrize("audio_shape", [(100,), (3, 100)])
@@ -217,7 +222,6 @@ def test_refuses_what_is_neither_mono_nor_stereo(audio_shape):
     for refuse in (
         lambda: shape(audio, production(), rate=RATE),
         lambda: finish(audio, rate=RATE),
-        lambda: master_passage(audio, production(), is_cut=True, rate=RATE, to_rate=RATE),
     ):
         with pytest.raises(ParameterError, match="audio must have shape"):
             refuse()
@@ -229,7 +233,7 @@ def digest():
     for channels, seconds, to_rate in ((1, 3.0, 22_050), (1, 20.0, 22_050), (2, 6.0, 44_100)):
         audio = mixed(channels, seconds=seconds)
         wanted = production(loudness_lufs=-13.0)
-        master = master_passage(audio, wanted, is_cut=False, rate=RATE, to_rate=to_rate)
+        master = mastered(audio, wanted, is_cut=False, to_rate=to_rate)
         sha256.update(master.tobytes())
     return sha256.hexdigest()
 

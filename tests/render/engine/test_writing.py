@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from amper_spark.appearing import WritingError
 from amper_spark.errors import ParameterError
 from amper_spark.render.engine.writing import (
     SUFFIXES,
-    WritingError,
     encode_flac,
     to_int16,
     write_audio,
@@ -31,7 +31,7 @@ from tests.render.engine.test_writing import music
 folder = Path(sys.argv[1])
 for suffix in (".wav", ".flac"):
     write_audio((folder / "music").with_suffix(suffix), music(2), 22050)
-write_stems(folder / "music.zip", {"bass": music(2), "drums": music(1)}, 22050)
+write_stems(folder / "music.zip", {"bass": music(2), "drums": music(1)}.items(), 22050)
 """
 
 
@@ -121,7 +121,7 @@ def test_flac_is_predicted_with_integers_only():
 
 def test_stems_are_wavs_in_a_zip(tmp_path):
     stems = {"bass": music(2), "drums": music(1, gain=5)}
-    n_clipped = write_stems(tmp_path / "music.zip", stems, RATE)
+    n_clipped = write_stems(tmp_path / "music.zip", stems.items(), RATE)
     assert n_clipped == to_int16(stems["drums"])[1] > 0
     with zipfile.ZipFile(tmp_path / "music.zip") as archive:
         assert archive.testzip() is None
@@ -155,7 +155,7 @@ def test_without_room_nothing_is_left_and_what_was_there_stays(tmp_path, disk_wi
         disk_with_room_for(50_000),
         pytest.raises(WritingError, match=r"music\.zip cannot be written: File too large$"),
     ):
-        write_stems(tmp_path / "music.zip", {"bass": audio, "drums": audio}, RATE)
+        write_stems(tmp_path / "music.zip", {"bass": audio, "drums": audio}.items(), RATE)
     assert {file.name for file in tmp_path.iterdir()} == {f"music{suffix}" for suffix in (*SUFFIXES, ".zip")}
     assert all(file.read_text() == "before" for file in tmp_path.iterdir())
 
@@ -200,5 +200,5 @@ def test_a_rate_that_the_format_lacks_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["", "../bass", "a/b", ".hidden", "new\nline"])
 def test_stems_need_names_of_files(tmp_path, name):
     with pytest.raises(ParameterError, match="a stem cannot be named"):
-        write_stems(tmp_path / "music.zip", {name: music(1)}, RATE)
+        write_stems(tmp_path / "music.zip", [(name, music(1))], RATE)
     assert list(tmp_path.iterdir()) == []
