@@ -136,7 +136,8 @@ def tempi_of(timeline: Timeline) -> tuple[tuple[float, float], ...]:
     >>> from amper_spark.timeline.parsing import parse_timeline
     >>> tempi_of(parse_timeline({"spans": [
     ...     {"type": "metered", "time": 0, "tempo": 120, "tempo_changes": [{"time": 4, "tempo": 120},
-    ...         {"time": 4, "tempo": 60}], "regions": [{"region": "silence", "beat": 0}]},
+    ...         {"time": 4, "tempo": 60}], "regions": [
+    ...         {"region": "music", "descriptor": "rock_indie_happy", "beat": 0}]},
     ...     {"type": "unmetered", "time": 20}]}))
     ((0.0, 120.0), (4.0, 60.0))
     """
