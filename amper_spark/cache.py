@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from amper_spark.errors import AmperSparkError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 CACHE_VARIABLE = "AMPER_SPARK_CACHE"
 
@@ -200,25 +200,48 @@ def _installer(purpose: str, advice: str) -> list[str]:
     raise CacheError(f"there is neither pip nor uv to download {purpose} with: install one of them. {advice}")
 
 
-def copy_from_s3(uri: str, names: Iterable[str], to: Path, *, advice: str) -> None:
-    """Copy objects below a prefix into a folder.
+def bring(
+    names: Iterable[str],
+    source: str | None,
+    scratch: Path,
+    *,
+    download: Callable[[], Path],
+    advice: str,
+) -> Path:
+    """Bring files onto this machine, from wherever a user has said.
 
     Parameters
     ----------
-    uri : str
-        ``s3://bucket/prefix``.
     names : iterable of str
-    to : Path
+    source : str or None
+        A folder, or an ``s3://bucket/prefix``; None: wherever `download` gets them.
+    scratch : Path
+    download : callable
+        Downloads them, and returns the folder that holds them.
     advice : str
         What else can be done.
+
+    Returns
+    -------
+    Path
+        The folder that holds them, if there are any: see `verify`.
 
     Raises
     ------
     CacheError
-        An object that cannot be read.
+        An object that cannot be read, or what `download` raises.
     MissingExtraError
-        boto3 is not installed.
+        boto3 is not installed, and the source is on S3.
     """
+    if source is None:
+        return download()
+    if source.startswith("s3://"):
+        _copy_from_s3(source, names, scratch, advice=advice)
+        return scratch
+    return Path(source).expanduser().absolute()
+
+
+def _copy_from_s3(uri: str, names: Iterable[str], to: Path, *, advice: str) -> None:
     try:
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError

@@ -36,7 +36,8 @@ from amper_spark.render.composer.composing import compose
 from amper_spark.render.composer.style import load_styles
 from amper_spark.render.corpus import HEADROOM_DB, RenderOrder, make_render, plan_corpus, timeline_of
 from amper_spark.render.engine.balance import band_powers
-from amper_spark.render.engine.fonts import DEFAULT_FONT, fetch_font, load_font
+from amper_spark.render.engine.fonts import load_font
+from amper_spark.render.engine.known_fonts import DEFAULT_FONT, fetch_font
 from amper_spark.render.engine.loudness import integrated_loudness
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import to_int16

@@ -35,7 +35,8 @@ from amper_spark.audio import Signal
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus
-from amper_spark.render.engine.fonts import fetch_font, load_font
+from amper_spark.render.engine.fonts import load_font
+from amper_spark.render.engine.known_fonts import fetch_font
 from amper_spark.timeline.keys import pitch_class
 from amper_spark.timeline.parsing import parse_timeline
 from benchmarks.record import ROOT, commit_name

@@ -26,7 +26,8 @@ from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus, timeline_of
-from amper_spark.render.engine.fonts import DEFAULT_FONT, FONTS, fetch_font, load_font
+from amper_spark.render.engine.fonts import load_font
+from amper_spark.render.engine.known_fonts import DEFAULT_FONT, FONTS, fetch_font
 from amper_spark.render.engine.rendering import master, mix_passage, play_parts
 from amper_spark.render.engine.writing import write_audio
 from benchmarks.cost import Cost, cpu_s

@@ -74,7 +74,8 @@ def render(
         from amper_spark.descriptors.catalogue import load_catalogue
         from amper_spark.render.composer.composing import compose
         from amper_spark.render.delivery import check_deliverable, deliver
-        from amper_spark.render.engine.fonts import fetch_font, load_font
+        from amper_spark.render.engine.fonts import load_font
+        from amper_spark.render.engine.known_fonts import fetch_font
 
         catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         timeline = _timeline(music, duration_s, catalogue)
@@ -127,7 +128,7 @@ def list_fonts() -> None:
       amper-spark fonts list
     """
     with errors_in_one_line():
-        from amper_spark.render.engine.fonts import DEFAULT_FONT, FONTS, cached_font
+        from amper_spark.render.engine.known_fonts import DEFAULT_FONT, FONTS, cached_font
 
         for name, (file, licence) in FONTS.items():
             path = cached_font(name)
@@ -156,7 +157,7 @@ def fetch(*, names: tuple[str, ...], source: str | None) -> None:
       amper-spark fonts fetch fluid --from s3://models/fonts
     """
     with errors_in_one_line():
-        from amper_spark.render.engine.fonts import FONTS, cached_font, fetch_font
+        from amper_spark.render.engine.known_fonts import FONTS, cached_font, fetch_font
 
         known = {name: cached_font(name) is not None for name in names or FONTS}
         for name, was_there in known.items():

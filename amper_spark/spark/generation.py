@@ -15,7 +15,8 @@ from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import AmperSparkError, ConfigError
 from amper_spark.render.corpus import RenderOrder, made_with
 from amper_spark.render.corpus_options import CorpusRequest, read_request
-from amper_spark.render.engine.fonts import FONTS, check_presets, fetch_font, load_font
+from amper_spark.render.engine.fonts import check_presets, load_font
+from amper_spark.render.engine.known_fonts import FONTS, fetch_font
 from amper_spark.spark.catalog import track_id
 from amper_spark.spark.estimate import WEIGHT
 from amper_spark.spark.render_folder import RenderFolder

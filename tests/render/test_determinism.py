@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.engine.fonts import cached_font, load_font
+from amper_spark.render.engine.fonts import load_font
+from amper_spark.render.engine.known_fonts import cached_font
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import encode_flac, write_audio
 from amper_spark.timeline.parsing import parse_timeline

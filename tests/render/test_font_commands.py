@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from amper_spark.cli import main
-from amper_spark.render.engine import fonts
+from amper_spark.render.engine import known_fonts
 from tests.render.engine.small_fonts import small_font
 
 
@@ -34,7 +34,7 @@ def source(tmp_path, monkeypatch):
         (folder / f"{name}.txt").write_text(f"All may play {name}.")
         files = (f"{name}.sf2", f"{name}.txt")
         known[name] = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
-    monkeypatch.setattr(fonts, "FONTS", known)
+    monkeypatch.setattr(known_fonts, "FONTS", known)
     return folder
 
 

@@ -98,7 +98,8 @@ def _make(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from amper_spark.descriptors.catalogue import load_catalogue
-    from amper_spark.render.engine.fonts import fetch_font, load_font
+    from amper_spark.render.engine.fonts import load_font
+    from amper_spark.render.engine.known_fonts import fetch_font
     from amper_spark.report.listening.folder import write_folder
 
     catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()

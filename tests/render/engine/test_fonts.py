@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from amper_spark.errors import AmperSparkError, MissingExtraError
-from amper_spark.render.engine import fonts
-from amper_spark.render.engine.fonts import FontError, cached_font, check_presets, fetch_font, load_font
+from amper_spark.render.engine import fonts, known_fonts
+from amper_spark.render.engine.fonts import FontError, check_presets, load_font
+from amper_spark.render.engine.known_fonts import cached_font, fetch_font
 from amper_spark.render.score import Preset
 from tests.render.engine.small_fonts import small_font
 
@@ -77,7 +78,7 @@ def source(tmp_path, monkeypatch):
     sums = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("small.sf2", "small.txt")
     }
-    monkeypatch.setitem(fonts.FONTS, "small", sums)
+    monkeypatch.setitem(known_fonts.FONTS, "small", sums)
     return folder
 
 

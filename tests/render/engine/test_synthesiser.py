@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from amper_spark.errors import ParameterError
-from amper_spark.render.engine.fonts import FONTS, FontError, cached_font, load_font
+from amper_spark.render.engine.fonts import FontError, load_font
+from amper_spark.render.engine.known_fonts import FONTS, cached_font
 from amper_spark.render.engine.synthesiser import REFERENCE_RMS, play, preset_level
 from amper_spark.render.score import NOTE, Part, Preset
 from tests.render.engine.small_fonts import RATE, small_font
