@@ -31,8 +31,8 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 listen: $(READY) ## Render 68 pieces of all styles into demo/listen, with a page to hear them and a blind test (3 min)
 	@$(BIN)/amper-spark listen --to demo/listen
 
-test: $(READY) ## Run the tests (under 10 minutes, no network)
-	@$(BIN)/pytest
+test: $(READY) ## Run the tests, two files at a time (under 10 minutes, no network)
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test` leaves out
 	@$(BIN)/pytest -m slow
