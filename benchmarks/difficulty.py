@@ -34,7 +34,8 @@ from amper_spark.analysis import analyse
 from amper_spark.audio import Signal
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus
+from amper_spark.render.corpus import make_render
+from amper_spark.render.corpus_plan import RenderOrder, plan_corpus
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.engine.known_fonts import fetch_font
 from amper_spark.timeline.keys import pitch_class
@@ -89,7 +90,7 @@ def hear(order: RenderOrder) -> Heard:
     samples, _ = sf.read(io.BytesIO(made.content), dtype="float32")
     windows = analyse(Signal(samples)).windows
     ratios = np.asarray(windows["tempo"], dtype=np.float64)[:, None] / (made.tempo_bpm * np.array(OCTAVES))
-    (passage,) = compose(parse_timeline(json.loads(made.timeline)), half=order.half).score.passages
+    (passage,) = compose(parse_timeline(json.loads(made.timeline))).score.passages
     return Heard(
         order=order,
         pulse=struck_beats(passage, tempo_bpm=made.tempo_bpm),

@@ -25,7 +25,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.corpus import RenderOrder, make_render, plan_corpus, timeline_of
+from amper_spark.render.corpus import make_render
+from amper_spark.render.corpus_plan import RenderOrder, plan_corpus, timeline_of
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.engine.known_fonts import DEFAULT_FONT, FONTS, fetch_font
 from amper_spark.render.engine.rendering import master, mix_passage, play_parts
@@ -168,10 +169,10 @@ def staged_cpu_s(
     composing, playing, mixing, mastering, encoding = STAGES
     clock = _Clock()
     with clock.times(composing):
-        score = compose(timeline_of(order), half=order.half, catalogue=catalogue).score
+        score = compose(timeline_of(order), catalogue=catalogue).score
     (passage,) = score.passages
     with clock.times(playing):
-        stems = play_parts(passage.parts, passage, font)
+        stems = list(play_parts(passage.parts, passage, font))
     with clock.times(mixing):
         mixed = mix_passage(stems, passage.parts, passage, channels=form.channels)
     with clock.times(mastering):

@@ -1,96 +1,48 @@
 """Instruments, and which of them play what in a subgenre.
 
-Two tables beside this module: ``instruments.csv``, an instrument a line, and ``pools.csv``, a line for each
-role in each subgenre. No instrument belongs to fewer than three subgenres, so that none gives a style away;
-pools are divided into two halves like all that a style plays.
+Two tables beside this module say so. No instrument, and so no sound of one, belongs to fewer than three
+subgenres, so that none gives a style away; pools are divided into two halves like all that a style plays, and
+what sounds in one half of a style, be it by another instrument's name, does not sound in the other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amper_spark.descriptors.instrument_tables import (
+    POOLS_FILE,
+    Instrument,
+    Pool,
+    read_instruments,
+    read_pools,
+)
 from amper_spark.descriptors.roles import fill_roles
-from amper_spark.descriptors.tables import check_word, read_table
 from amper_spark.errors import ConfigError, ParameterError
-from amper_spark.render.score import ROLES, Preset
+from amper_spark.render.score import ROLES
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-INSTRUMENTS_FILE = "instruments.csv"
-POOLS_FILE = "pools.csv"
-SOUNDS = ("decay", "drum", "hold", "kit", "strum")
+    from amper_spark.render.score import Preset
+
+__all__ = [  # with those of the tables' lines, of which instruments are made
+    "MIN_SUBGENRES",
+    "PERCUSSION_ONLY",
+    "Instrument",
+    "Instruments",
+    "Pool",
+    "load_instruments",
+]
+
 MIN_SUBGENRES = 3
 PERCUSSION_ONLY = "cinematic_percussion"
 
 _FOLDER = Path(__file__).parent
-_MAX_KEY = 127
-_MAX_BANK = 128
 _VERSION_DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """An instrument that timelines can name.
-
-    Parameters
-    ----------
-    id, name : str
-    category, type : str
-        What kind of instrument it is, roughly and more precisely.
-    presets : tuple of Preset
-        Sounds of a SoundFont that are this instrument; one is chosen for each render.
-    low_key, high_key : int
-        MIDI keys that it plays well.
-    sound : str
-        ``decay``: struck or plucked; ``strum``: so, and its chords are strummed; ``hold``: sounds while it is
-        held; ``kit``: a drum on each key; ``drum``: one drum at several pitches.
-    brightness : int
-        -1 dark, 0, 1 bright.
-    """
-
-    id: str
-    name: str
-    category: str
-    type: str
-    presets: tuple[Preset, ...]
-    low_key: int
-    high_key: int
-    sound: str
-    brightness: int
-
-    @property
-    def sustains(self) -> bool:
-        """Whether a chord of it can be heard for some seconds."""
-        return self.sound in ("hold", "strum") or self.category == "keys"
-
-    @property
-    def is_pitched(self) -> bool:
-        """Whether it plays harmony."""
-        return self.sound not in ("kit", "drum")
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Instruments that play a role in a subgenre, in two halves.
-
-    Parameters
-    ----------
-    style : str
-        ``genre_subgenre``.
-    role : str
-    halves : mapping of str to tuple of Instrument
-        ``A`` and ``B``, without a common instrument.
-    """
-
-    style: str
-    role: str
-    halves: Mapping[str, tuple[Instrument, ...]]
 
 
 class Instruments:
@@ -233,24 +185,10 @@ def load_instruments(folder: Path = _FOLDER) -> Instruments:
         All that is wrong with them, with file and line.
     """
     problems: list[str] = []
-    instruments = {
-        one.id: one
-        for one in read_table(
-            folder / INSTRUMENTS_FILE, _instrument, problems, unique=lambda one: [("id", one.id)]
-        )
-    }
-    pools = {
-        (pool.style, pool.role): pool
-        for pool in read_table(
-            folder / POOLS_FILE,
-            lambda row: _pool(row, instruments),
-            problems,
-            unique=lambda pool: [("pool", f"of {pool.role} in {pool.style}")],
-        )
-    }
-    found = Instruments(instruments, pools)
+    instruments = read_instruments(folder, problems)
+    found = Instruments(instruments, read_pools(folder, instruments, problems))
     if not problems:
-        problems += [*_rare(found), *_in_both_halves(found)]
+        problems += [*_rare(found), *_in_both_halves(found), *_presets_in_both_halves(found)]
     if problems:
         raise ConfigError(problems)
     return found
@@ -274,56 +212,24 @@ def _in_both_halves(instruments: Instruments) -> list[str]:
     ]
 
 
-def _instrument(row: Mapping[str, str]) -> Instrument:
-    presets = tuple(_preset(word) for word in row["presets"].split())
-    low, high = int(row["low_key"]), int(row["high_key"])
-    if not presets:
-        raise ValueError("presets must be of the form bank:program, got none")
-    if not 0 <= low < high <= _MAX_KEY:
-        raise ValueError(f"keys must rise within 0 to {_MAX_KEY}, got {low} to {high}")
-    if row["sound"] not in SOUNDS:
-        raise ValueError(f"sound must be one of {', '.join(SOUNDS)}, got {row['sound']!r}")
-    if row["brightness"] not in ("-1", "0", "1"):
-        raise ValueError(f"brightness must be -1, 0 or 1, got {row['brightness']!r}")
-    return Instrument(
-        id=check_word("id", row["id"]),
-        name=row["name"],
-        category=row["category"],
-        type=row["type"],
-        presets=presets,
-        low_key=low,
-        high_key=high,
-        sound=row["sound"],
-        brightness=int(row["brightness"]),
-    )
+def _presets_in_both_halves(instruments: Instruments) -> list[str]:
+    """Find sounds that a style has in both halves, by way of different instruments."""
+    found = []
+    for style in instruments.styles:
+        first, second = (_players_of_presets(instruments, style, half) for half in ("A", "B"))
+        found += [
+            f"{POOLS_FILE}: {style} has preset {preset.bank}:{preset.program} in both halves: "
+            f"{', '.join(first[preset])} in A, {', '.join(second[preset])} in B"
+            for preset in first
+            if preset in second and first[preset] != second[preset]
+        ]
+    return found
 
 
-def _preset(word: str) -> Preset:
-    bank, _, program = word.partition(":")
-    if not (bank.isdecimal() and program.isdecimal()):
-        raise ValueError(f"presets must be of the form bank:program, got {word!r}")
-    preset = Preset(int(bank), int(program))
-    if preset.bank > _MAX_BANK or preset.program > _MAX_KEY:
-        raise ValueError(f"presets must be within {_MAX_BANK}:{_MAX_KEY}, got {word!r}")
-    return preset
-
-
-def _pool(row: Mapping[str, str], instruments: Mapping[str, Instrument]) -> Pool:
-    if row["role"] not in ROLES:
-        raise ValueError(f"role must be one of {', '.join(ROLES)}, got {row['role']!r}")
-    halves = {"A": row["half_a"].split(), "B": row["half_b"].split()}
-    for name in [*halves["A"], *halves["B"]]:
-        if name not in instruments:
-            raise ValueError(f"{INSTRUMENTS_FILE} has no {name!r}{did_you_mean(name, instruments)}")
-    if both := set(halves["A"]) & set(halves["B"]):
-        raise ValueError(f"the halves have instruments in common: {', '.join(sorted(both))}")
-    if twice := [name for names in halves.values() for name in set(names) if names.count(name) > 1]:
-        raise ValueError(f"a half has an instrument more than once: {', '.join(sorted(twice))}")
-    if not (halves["A"] and halves["B"]):
-        raise ValueError("each half needs an instrument")
-    style = f"{check_word('genre', row['genre'])}_{check_word('subgenre', row['subgenre'])}"
-    return Pool(
-        style,
-        row["role"],
-        {half: tuple(instruments[name] for name in names) for half, names in halves.items()},
-    )
+def _players_of_presets(instruments: Instruments, style: str, half: str) -> dict[Preset, list[str]]:
+    """Say which instruments of one half of a style have a preset."""
+    players: dict[Preset, list[str]] = {}
+    for name in sorted(instruments.players(style, half)):
+        for preset in instruments[name].presets:
+            players.setdefault(preset, []).append(name)
+    return players

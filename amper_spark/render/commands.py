@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from amper_spark.timeline.document import Timeline
 
 _PIPED = "-"
-_MIN_DURATION_S, _MAX_DURATION_S, _DEFAULT_DURATION_S = 3.0, 3_600.0, 30.0
+_MIN_DURATION_S, _MAX_DURATION_S, _DEFAULT_DURATION_S = 3.0, 1_800.0, 30.0
 
 
 @click.command(cls=DocumentedCommand)
@@ -35,9 +35,8 @@ _MIN_DURATION_S, _MAX_DURATION_S, _DEFAULT_DURATION_S = 3.0, 3_600.0, 30.0
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**53 - 1),
-    help="Of the music, where a timeline has none of its own.",
+    help="Of the music, where a timeline has none of its own; even: half A of the styles, odd: half B.",
 )
-@click.option("--half", type=click.Choice(["A", "B"]), help="Of the styles; by default the seed decides.")
 @click.option(
     "--font", default="musescore", show_default=True, help="musescore, fluid, or a .sf2 or .sf3 file."
 )
@@ -53,7 +52,6 @@ def render(
     files: tuple[Path, ...],
     duration_s: float | None,
     seed: int,
-    half: str | None,
     font: str,
     catalogue_folder: Path | None,
 ) -> None:
@@ -80,7 +78,7 @@ def render(
         catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         timeline = _timeline(music, duration_s, catalogue)
         check_deliverable(files)
-        composition = compose(timeline, seed=seed, half=half, catalogue=catalogue)
+        composition = compose(timeline, seed=seed, catalogue=catalogue)
         for notification in composition.timeline.notifications:
             click.echo(notification, err=True)
         for file, n_clipped in deliver(composition, files, font=load_font(fetch_font(font))):

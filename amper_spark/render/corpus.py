@@ -1,4 +1,4 @@
-"""A corpus to learn from: which renders there are, and how each of them is made.
+"""A render to learn from: how it is made, and what is known of it.
 
 A render is one region of music in one style. All that its timeline leaves open, from tempo to tuning, is
 drawn by its seed, which depends on nothing but the seed of the corpus and the render's own place in it: a
@@ -19,78 +19,34 @@ from amper_spark.errors import AmperSparkError
 from amper_spark.grid import SAMPLE_RATE
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.composer.drawing import generator
-from amper_spark.render.composer.style import HALVES
+from amper_spark.render.corpus_plan import timeline_of
 from amper_spark.render.engine.loudness import integrated_loudness
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.true_peak import true_peak
 from amper_spark.render.engine.writing import encode_flac
 from amper_spark.render.versions import versions
 from amper_spark.timeline.parsing import dump_timeline
-from amper_spark.timeline.single import single_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from amper_spark.descriptors.catalogue import Catalogue
     from amper_spark.render.composer.composing import Composition
+    from amper_spark.render.corpus_plan import RenderOrder
     from amper_spark.render.engine.fonts import Font
-    from amper_spark.timeline.document import Timeline
 
 CORPUS_REVISION = 1
 """Raised whenever the same order gives another file than before, though composer and engine are the same."""
 
-MIN_DURATION_S, MAX_DURATION_S = 3.0, 3_600.0
 HEADROOM_DB = 9.0
 """How far all renders are turned down, so that none that is turned up again has a peak above -1 dBTP."""
 MAX_LEVEL_DB = 6.0
 """How far the level of a render is turned up or down beside that."""
 
-_SEED_BITS = 53
 _MONO_DB = 10 * math.log10(2)  # the loudness of two channels is that of their summed power
 _GAIN_DIGITS = 9
 
 
 class RenderError(AmperSparkError):
     """A render that came out as none should."""
-
-
-@dataclass(frozen=True)
-class RenderOrder:
-    """A render that is to be made.
-
-    Parameters
-    ----------
-    descriptor : str
-    duration_s : float
-    number : int >= 0
-        Among the renders of this descriptor and duration.
-    seed : int
-        0 to 2^53 - 1.
-    half : str
-        Which half of the style is played, ``A`` or ``B``.
-    """
-
-    descriptor: str
-    duration_s: float
-    number: int
-    seed: int
-    half: str
-
-    @property
-    def key(self) -> str:
-        """Path of its file in the corpus.
-
-        Examples
-        --------
-        >>> RenderOrder("rock_indie_happy", 10.0, 3, 0xC0FFEE, "B").key
-        'rock_indie_happy/10s/003-00000000c0ffee.flac'
-        """
-        return f"{self.descriptor}/{self.duration_s:.10g}s/{self.number:03d}-{self.seed:014x}.flac"
-
-    @property
-    def n_samples(self) -> int:
-        """Length of its audio."""
-        return round(self.duration_s * SAMPLE_RATE)
 
 
 @dataclass(frozen=True)
@@ -145,49 +101,6 @@ class Render:
         }
 
 
-def plan_corpus(
-    descriptors: Iterable[str],
-    *,
-    durations_s: Sequence[float],
-    renders_per_duration: int,
-    seed: int = 0,
-    halves: Sequence[str] = HALVES,
-) -> list[RenderOrder]:
-    """Plan a corpus.
-
-    Parameters
-    ----------
-    descriptors : iterable of str
-    durations_s : sequence of float
-    renders_per_duration : int
-        Of each descriptor.
-    seed : int
-        Of the corpus: another one gives a corpus without a common render.
-    halves : sequence of str
-        Numbers alternate between the halves of a style; only those in these halves are planned.
-
-    Returns
-    -------
-    list of RenderOrder
-        By number first, so that the beginning of the list has something of everything.
-
-    Examples
-    --------
-    >>> for order in plan_corpus(["rock_indie_happy"], durations_s=[10], renders_per_duration=2):
-    ...     print(order.key, order.half)
-    rock_indie_happy/10s/000-1aeacac9d47316.flac A
-    rock_indie_happy/10s/001-07de73c20f12a6.flac B
-    """
-    names = list(descriptors)
-    return [
-        RenderOrder(name, float(duration_s), number, _seed(seed, name, float(duration_s), number), half)
-        for number in range(renders_per_duration)
-        if (half := HALVES[number % len(HALVES)]) in halves
-        for duration_s in durations_s
-        for name in names
-    ]
-
-
 def made_with(*, catalogue: Catalogue, font: Font) -> dict[str, str]:
     """Say what renders are made with: as long as it is the same, so are they.
 
@@ -231,7 +144,7 @@ def make_render(order: RenderOrder, *, font: Font, catalogue: Catalogue) -> Rend
         It has another length than was asked for, or is silent.
     """
     catalogue[order.descriptor]  # the composer would take another one instead
-    composition = compose(timeline_of(order), half=order.half, catalogue=catalogue)
+    composition = compose(timeline_of(order), catalogue=catalogue)
     level_db = round(float(generator(order.seed, "level").uniform(-MAX_LEVEL_DB, MAX_LEVEL_DB)), 2)
     audio = render(composition.score, font, channels=1, rate=SAMPLE_RATE)
     audio *= np.float32(round(10 ** ((level_db - HEADROOM_DB) / 20), _GAIN_DIGITS))
@@ -255,37 +168,6 @@ def make_render(order: RenderOrder, *, font: Font, catalogue: Catalogue) -> Rend
         n_notes=sum(len(part.notes) for part in passage.parts),
         timeline=json.dumps(dump_timeline(composition.timeline), separators=(",", ":")),
     )
-
-
-def order_tags(order: RenderOrder, *, corpus_seed: int) -> dict[str, str]:
-    """Say which render it is.
-
-    Parameters
-    ----------
-    order : RenderOrder
-    corpus_seed : int
-
-    Returns
-    -------
-    dict of str to str
-    """
-    return {
-        "duration_s": f"{order.duration_s:.10g}",
-        "number": str(order.number),
-        "seed": str(order.seed),
-        "half": order.half,
-        "corpus_seed": str(corpus_seed),
-    }
-
-
-def _seed(corpus_seed: int, descriptor: str, duration_s: float, number: int) -> int:
-    named = f"{corpus_seed}\0{descriptor}\0{duration_s:.10g}\0{number}".encode()
-    return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big") >> (64 - _SEED_BITS)
-
-
-def timeline_of(order: RenderOrder) -> Timeline:
-    """Write the timeline that is composed for a render: one region, all else open."""
-    return single_timeline(order.descriptor, duration_s=order.duration_s, seed=order.seed)
 
 
 def _key(composition: Composition) -> tuple[str, str]:

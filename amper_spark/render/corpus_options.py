@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ConfigError
 from amper_spark.render.composer.style import HALVES
-from amper_spark.render.corpus import MAX_DURATION_S, MIN_DURATION_S, RenderOrder, plan_corpus
+from amper_spark.render.corpus_plan import MAX_DURATION_S, MIN_DURATION_S, RenderOrder, plan_corpus
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def read_request(request: CorpusRequest, *, catalogue: Catalogue) -> list[Render
     Traceback (most recent call last):
         ...
     amper_spark.errors.ConfigError: --descriptors: nothing is called 'rokc'; did you mean 'rock'?
-    --durations: from 3 to 3,600 s, got 1
+    --durations: from 3 to 600 s, got 1
     --durations: expected seconds with commas between, got 'ten'
     """
     problems: list[str] = []

@@ -9,6 +9,7 @@ import numpy as np
 
 from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.errors import ParameterError
+from amper_spark.render.composer.form import BEATS_PER_BAR
 from amper_spark.render.engine.midi import midi_file
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.stems import render_stems
@@ -50,7 +51,8 @@ def check_deliverable(files: Sequence[Path]) -> None:
         if file.suffix.lower() not in SUFFIXES
     ]
     problems += [f"{file}: there is no folder {file.parent}" for file in files if not file.parent.is_dir()]
-    problems += [f"{file}: is named twice" for file in dict.fromkeys(files) if list(files).count(file) > 1]
+    places = [file.resolve() for file in files]
+    problems += [f"{file}: is named twice" for file in dict.fromkeys(places) if places.count(file) > 1]
     if problems:
         raise ParameterError("\n".join(problems))
 
@@ -146,10 +148,17 @@ def tempi_of(timeline: Timeline) -> tuple[tuple[float, float], ...]:
         for span, after in zip(timeline.spans[:-1], timeline.spans[1:], strict=True)
         for beat in _beats(span, after.time)
     ]
-    told = [
+    if beats[0][0] > 0:
+        beats = [*_before(*beats[0]), *beats]
+    return tuple(
         beat for before, beat in zip([(0.0, 0.0), *beats[:-1]], beats, strict=True) if beat[1] != before[1]
-    ]
-    return ((0.0, told[0][1]), *told[1:])
+    )
+
+
+def _before(start_s: float, tempo_bpm: float) -> Iterator[tuple[float, float]]:
+    """Fill what lies before the first beat with whole bars, so that bar lines are where music begins."""
+    n_bars = round(start_s * tempo_bpm / 60 / BEATS_PER_BAR)
+    yield 0.0, round(60 * n_bars * BEATS_PER_BAR / start_s, _BPM_DIGITS) if n_bars else tempo_bpm
 
 
 def _beats(span: Span, end_s: float) -> Iterator[tuple[float, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,12 @@ COMPOSER_REVISION = 1
 ENGINE_REVISION = 1
 """Raised whenever the same notes give other audio than before."""
 
-_FOLDER = Path(__file__).parent
+_COMPOSER = ("timeline", "render/composer", "render/score.py")
+_ENGINE = ("render/engine", "render/score.py", "compiled.py")
+_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr", "tinysoundfont")
+_PACKAGE = Path(__file__).parents[1]
 _DIGITS = 12
-_SOURCES = (".py", ".yaml")
+_SUFFIXES = (".py", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,11 @@ class Versions:
     catalogue, instruments : str
         Hash of descriptors and moods; of instruments and their pools.
     composer, engine : str
-        Revision and hash of the program and its style tables.
+        Revision and hash of the program: from timelines to notes, style tables included; from notes to audio.
     font : str
         SHA-256 of the SoundFont.
+    libraries : str
+        Versions of the libraries whose arithmetic is in the audio.
     """
 
     catalogue: str
@@ -43,6 +49,7 @@ class Versions:
     composer: str
     engine: str
     font: str
+    libraries: str
 
     def as_dict(self) -> dict[str, str]:
         """Name each with its version, as tags of a render."""
@@ -64,17 +71,23 @@ def versions(*, catalogue: Catalogue, font: Font) -> Versions:
     return Versions(
         catalogue=catalogue.version,
         instruments=load_instruments().version,
-        composer=f"{COMPOSER_REVISION}-{_source_hash('composer')}",
-        engine=f"{ENGINE_REVISION}-{_source_hash('engine')}",
+        composer=f"{COMPOSER_REVISION}-{_source_hash(_COMPOSER)}",
+        engine=f"{ENGINE_REVISION}-{_source_hash(_ENGINE)}",
         font=font.sha256,
+        libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     )
 
 
 @cache
-def _source_hash(package: str) -> str:
-    """Hash the sources of a package, names included, in the order of their names."""
+def _source_hash(places: tuple[str, ...]) -> str:
+    """Hash sources, names included, in the order of their names."""
+    files = [
+        file
+        for place in places
+        for file in ((_PACKAGE / place).rglob("*") if (_PACKAGE / place).is_dir() else [_PACKAGE / place])
+        if file.suffix in _SUFFIXES
+    ]
     found = hashlib.sha256()
-    for file in sorted((_FOLDER / package).rglob("*")):
-        if file.suffix in _SOURCES:
-            found.update(file.relative_to(_FOLDER).as_posix().encode() + b"\0" + file.read_bytes())
+    for file in sorted(files):
+        found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
     return found.hexdigest()[:_DIGITS]

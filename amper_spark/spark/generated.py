@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.errors import AmperSparkError
+from amper_spark.render.corpus_plan import is_render_key
 from amper_spark.spark.schemas import TRACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from amper_spark.render.corpus import RenderOrder
+    from amper_spark.render.corpus_plan import RenderOrder
     from amper_spark.spark.generation import Generation
     from amper_spark.spark.lake import Lake
 
@@ -76,7 +77,7 @@ def select_orders(
     """
     rows = _rows(lake, generation)
     _check_place(rows, generation)
-    _check_origin(rows, generation, {order.key for order in orders})
+    _check_origin(rows, generation)
     is_stale, differing = _stale(rows, generation)
     stale = set(rows.filter(is_stale)["key"].to_pylist())
     if stale and not replace:
@@ -129,13 +130,13 @@ def _check_place(rows: pa.Table, generation: Generation) -> None:
             )
 
 
-def _check_origin(rows: pa.Table, generation: Generation, keys: set[str]) -> None:
+def _check_origin(rows: pa.Table, generation: Generation) -> None:
     """Refuse a corpus of recordings that are no renders; renders that `catalog` has found become its own."""
     for row in rows.select(["key", _ORIGIN, "corpus_seed"]).to_pylist():
-        if row[_ORIGIN] is None and row["key"] not in keys:
+        if row[_ORIGIN] is None and not is_render_key(row["key"], corpus_seed=generation.corpus_seed):
             raise AmperSparkError(
-                f"corpus {generation.corpus!r} holds recordings that were not generated, such as "
-                f"{row['key']}: name another one (--corpus NAME)"
+                f"corpus {generation.corpus!r} holds recordings that were not generated, or not by --seed "
+                f"{generation.corpus_seed}, such as {row['key']}: name another one (--corpus NAME)"
             )
         if row["corpus_seed"] not in (None, str(generation.corpus_seed)):
             raise AmperSparkError(

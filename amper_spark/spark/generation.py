@@ -13,7 +13,7 @@ import pyarrow as pa
 from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import AmperSparkError, ConfigError
-from amper_spark.render.corpus import RenderOrder, made_with
+from amper_spark.render.corpus import made_with
 from amper_spark.render.corpus_options import CorpusRequest, read_request
 from amper_spark.render.engine.fonts import check_presets, load_font
 from amper_spark.render.engine.known_fonts import FONTS, fetch_font
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from amper_spark.config import Config, Isolation
+    from amper_spark.render.corpus_plan import RenderOrder
     from amper_spark.spark.lake import Lake
 
 BYTES_PER_S = 28_000
-"""What a second of a render typically takes as FLAC."""
+"""Room for a second of a render as FLAC: somewhat more than is measured."""
 
 _OVERHEAD_S = 3.0  # to begin a render takes as long as so much audio of it
 _FONT_SUFFIXES = (".sf2", ".sf3")
@@ -89,7 +90,7 @@ def read_generation(
     -------
     generation : Generation
     orders : list of RenderOrder
-        See `amper_spark.render.corpus.plan_corpus`.
+        See `amper_spark.render.corpus_plan.plan_corpus`.
 
     Raises
     ------
@@ -149,7 +150,6 @@ def generation_units(generation: Generation, orders: Sequence[RenderOrder]) -> p
                 "duration_s": order.duration_s,
                 "number": order.number,
                 "seed": order.seed,
-                "half": order.half,
                 WEIGHT: round(BYTES_PER_S * (order.duration_s + _OVERHEAD_S)),
             }
             for order in orders
@@ -213,7 +213,6 @@ _UNIT_SCHEMA = pa.schema(
         ("duration_s", pa.float64()),
         ("number", pa.int64()),
         ("seed", pa.int64()),
-        ("half", pa.string()),
         (WEIGHT, pa.int64()),
     ]
 )

@@ -16,7 +16,7 @@ from amper_spark.spark.generation import BYTES_PER_S, generation_stage, generati
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from amper_spark.render.corpus import RenderOrder
+    from amper_spark.render.corpus_plan import RenderOrder
     from amper_spark.spark.generation import Generation
     from amper_spark.spark.lake import Lake
 

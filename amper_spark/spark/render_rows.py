@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from amper_spark.errors import AmperSparkError, BadRecordError, MissingExtraError
-from amper_spark.render.corpus import RenderOrder, made_with, make_render, order_tags
+from amper_spark.render.corpus import made_with, make_render
+from amper_spark.render.corpus_plan import RenderOrder, order_tags
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.engine.soundfont import FontError
 from amper_spark.spark.catalog import track_id
@@ -36,7 +37,7 @@ def render_rows(
     Parameters
     ----------
     orders : iterable of mapping
-        The fields of `amper_spark.render.corpus.RenderOrder`, and perhaps more.
+        The fields of `amper_spark.render.corpus_plan.RenderOrder`, and perhaps more.
     generation : Generation
     font : str
         See `amper_spark.spark.handing_out.handed_out`.

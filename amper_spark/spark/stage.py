@@ -189,7 +189,8 @@ def run_stage(
     if not cuts:
         return outcome
     settled = set(pending.settled_files)
-    advice = _FORCE_AGAIN if force else _GO_ON
+    # Of a table without outcomes the caller has chosen the units, and will leave out those that are done.
+    advice = _FORCE_AGAIN if force and table.has_outcomes else _GO_ON
     past = Bin(records=0, weight=0.0)
     showing = Progress(stage.name) if progress is None else nullcontext(progress)
     with showing as shown, stop_requests() as stop:

@@ -38,7 +38,7 @@ class Limits:
         Objects and arrays inside one another.
     """
 
-    max_duration_s: float = 3 * 3600.0
+    max_duration_s: float = 1_800.0
     max_regions: int = 1_000
     max_actions: int = 2_000
     max_instruments: int = 200

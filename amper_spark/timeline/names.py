@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _INSTRUMENT_KEYS = ("add_instruments", "set_instruments", "silence_instruments")
+_NOT_DOING = {"time", "instrumentation_threshold"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def renamed(
         span.model_copy(
             update={
                 "regions": tuple(_copied(region, descriptors) for region in span.regions),
-                "actions": tuple(_action(action, descriptors, instruments) for action in span.actions),
+                "actions": tuple(_actions(span.actions, descriptors, instruments)),
                 "instrument_groups": _groups(span.instrument_groups, instruments),
                 "metered_hits": _hits(span.metered_hits, hits),
             }
@@ -118,12 +119,25 @@ def _copied(region: Any, descriptors: Mapping[str, str]) -> Any:
     return region.model_copy(update={"descriptor": descriptors[name]}) if name in descriptors else region
 
 
+def _actions(
+    actions: Sequence[Action], descriptors: Mapping[str, str], instruments: Mapping[str, str | None]
+) -> Iterator[Action]:
+    """Rename in actions; one that then has nothing left to do is left out."""
+    for action in actions:
+        kept = _action(action, descriptors, instruments)
+        if kept == action or kept.model_dump(exclude=_NOT_DOING, exclude_none=True, exclude_defaults=True):
+            yield kept
+
+
 def _action(action: Action, descriptors: Mapping[str, str], instruments: Mapping[str, str | None]) -> Action:
-    update: dict[str, Any] = {
-        key: _once(_replaced(names, instruments))
-        for key in _INSTRUMENT_KEYS
-        if isinstance(names := getattr(action, key), tuple)
-    }
+    update: dict[str, Any] = {}
+    for key in _INSTRUMENT_KEYS:
+        names = getattr(action, key)
+        if isinstance(names, tuple):
+            kept = _once(_replaced(names, instruments))
+            update[key] = kept if kept or not names else None  # to set nobody would silence everybody
+    if update.get("set_instruments", ()) is None:
+        update["instrumentation_threshold"] = None
     if isinstance(action.add_region, AddRegion):
         update["add_region"] = _copied(action.add_region, descriptors)
     return action.model_copy(update=update)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RINGOUT_S = 2.0
 """How long before the end of its region a ringout begins, where nothing says when."""
 
-SAME_TIME_S = 1e-6
-"""Regions that start closer to one another start at the same time."""
+SHORTEST_REGION_S = 0.05
+"""Regions that would be shorter are passed over: nobody would hear music in them."""
 
 _SHORTEST_S = 1e-9
 
@@ -30,8 +30,8 @@ def resolved_regions(
 ) -> tuple[ResolvedRegion, ...]:
     """Put the regions of a span in order of time, each lasting to the next.
 
-    Of regions that start at the same time, the one that is told last counts, and actions count as told after
-    regions.
+    Of regions that start within `SHORTEST_REGION_S`, the last one counts, from the start of the first; at the
+    same time, the one that is told last, and actions count as told after regions.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ def resolved_regions(
     for elapsed_s, start in sorted(
         ((_elapsed_s(one, clock), one) for one in starts), key=lambda pair: pair[0]
     ):
-        if elapsed_s > clock.duration_s - SAME_TIME_S:
+        if elapsed_s > clock.duration_s - SHORTEST_REGION_S:
             notifications.append(
-                f"WARNING: {start.pointer}: this region would start after its span has ended"
+                f"WARNING: {start.pointer}: this region would start when its span has ended, or nearly so"
             )
-        elif placed and elapsed_s - placed[-1][0] < SAME_TIME_S:
+        elif placed and elapsed_s - placed[-1][0] < SHORTEST_REGION_S:
             before = placed[-1][1]
             notifications.append(
-                f"WARNING: {before.pointer}: {start.pointer} starts at the same time, and counts"
+                f"WARNING: {before.pointer}: {start.pointer} starts at the same time or nearly so, and counts"
             )
             placed[-1] = (placed[-1][0], start)
         else:

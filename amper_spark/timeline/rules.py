@@ -23,6 +23,7 @@ _METERED_ONLY = (
     "metered_hits",
     "hits",
 )
+SHORTEST_SPAN_S = 0.1
 _ASPECTS = ("harmony", "rhythm")
 _SHOWN_IDS = 10
 
@@ -98,9 +99,11 @@ def _order(spans: list[Node]) -> Iterator[Problem]:
         time_s = span.number("time")
         if time_s is None:
             continue
-        if latest_s is not None and time_s <= latest_s:
+        if latest_s is not None and time_s < latest_s + SHORTEST_SPAN_S:
             yield span.problem(
-                "time", f"must be after the span before, which is at {latest_s:g} s, got {time_s:g}"
+                "time",
+                f"must be at least {SHORTEST_SPAN_S:g} s after the span before, which is at {latest_s:g} s, "
+                f"got {time_s:g}",
             )
         else:
             latest_s = time_s

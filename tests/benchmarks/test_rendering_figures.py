@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.render.corpus import RenderOrder
+from amper_spark.render.corpus_plan import RenderOrder
 from benchmarks.check_renders import Checked, longest_silence, true_peak_dbtp, varied_orders
 from benchmarks.cost import Cost
 from benchmarks.record import Record
@@ -117,7 +117,7 @@ def test_true_peaks_lie_between_samples_too():
 )
 def test_each_fault_of_a_render_is_named(found, faults):
     sound = Checked(
-        order=RenderOrder("rock_indie_happy", 10.0, 0, 1, "A"),
+        order=RenderOrder("rock_indie_happy", 10.0, 0, 1),
         excess_samples=0,
         loudness_error_lu=0.3,
         true_peak_dbtp=-1.1,

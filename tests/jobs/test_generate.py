@@ -109,6 +109,35 @@ def test_files_without_rows_are_taken_as_they_are(generate, command, lake):
     assert rows_of(lake) == before
 
 
+def test_files_without_rows_need_not_be_asked_for(generate, command, lake, write_music):
+    crown = ("--descriptors", "hiphop_orchestral_crown", "--renders-per-duration", "1")
+    generate("--durations", "3,4", asked=crown)
+    shutil.rmtree(lake.table_uri("tracks"))
+    folder = Path(lake.uri, "renders", "renders")
+    command("catalog", folder, "--lake", lake.uri)
+    assert "not by --seed 1" in generate("--durations", "3", "--seed", 1, status=1, asked=crown)
+    assert "1 done" in generate("--durations", "3", asked=crown)
+    assert [bool(row["tags"]) for row in rows_of(lake)] == [True, False]
+    write_music(folder / "hiphop_orchestral_crown/3s/000-00000000c0ffee.flac")
+    command("catalog", folder, "--lake", lake.uri)
+    assert "such as hiphop_orchestral_crown/3s/000-00000000c0ffee" in generate(status=1, asked=crown)
+
+
+def test_copies_elsewhere_keep_what_is_known_of_them(generate, command, lake, tmp_path):
+    """As when the renders are made in an object store and brought back."""
+    there, copies = tmp_path / "there", tmp_path / "copies"
+    generate("--out", there)
+    before = rows_of(lake)
+    shutil.copytree(there, copies, copy_function=shutil.copy)
+    command("catalog", copies, "--corpus", "renders", "--force", "--lake", lake.uri)
+    kept = ("track_id", "key", "descriptor", "recording_id", "separate", "tags", "deleted_at")
+    assert [[row[name] for name in kept] for row in rows_of(lake)] == [
+        [row[name] for name in kept] for row in before
+    ]
+    assert f"{N_SMALL} done" in command("analyze", "--lake", lake.uri, "--corpus", "renders")
+    assert f"nothing new; {N_SMALL} done before" in generate("--out", copies)
+
+
 def test_a_corpus_grows(generate, lake):
     asked = ("--descriptors", "hiphop_orchestral_crown", "--durations", "3")
     assert "1 done" in generate("--renders-per-duration", 3, "--half", "B", asked=asked)
@@ -133,12 +162,26 @@ def test_a_corpus_is_never_mixed(generate, lake, caplog):
     assert len(rows_of(lake)) == N_SMALL + 1
 
 
+def test_a_forced_run_that_failed_goes_on_with_what_differs(generate, lake, tmp_path):
+    out = ("--out", tmp_path / "renders", "--set", "stage.batch_records=4")
+    generate(*out)
+    last = Path(rows_of(lake)[-1]["uri"].removeprefix("file://"))
+    shutil.rmtree(last.parent)
+    last.parent.touch()
+    said = generate(*out, "--force", font="other", status=1)
+    assert said.rstrip().endswith("What is committed stays; run the same command again to go on.")
+    n_made = sum(row["tags"]["font"] == "other" for row in rows_of(lake))
+    last.parent.unlink()
+    assert f"{N_SMALL - n_made} done" in generate(*out, "--force", font="other")
+    assert {row["tags"]["font"] for row in rows_of(lake)} == {"other"}
+
+
 def test_somebody_elses_corpus_is_left_alone(generate, command, lake, corpus, write_music):
     write_music(corpus / "song.wav")
     command("catalog", corpus, "--lake", lake.uri, "--corpus", "home")
     assert "lies elsewhere" in generate("--corpus", "home", status=1)
     said = generate("--corpus", "home", "--out", corpus, status=1)
-    assert "not generated, such as song.wav" in said
+    assert "were not generated, or not by --seed 0, such as song.wav" in said
     assert [file.name for file in corpus.iterdir()] == ["song.wav"]
 
 

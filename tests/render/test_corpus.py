@@ -21,8 +21,9 @@ from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ConfigError, ParameterError
 from amper_spark.render import corpus
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.corpus import RenderError, RenderOrder, made_with, make_render, plan_corpus
+from amper_spark.render.corpus import RenderError, made_with, make_render
 from amper_spark.render.corpus_options import CorpusRequest, read_request
+from amper_spark.render.corpus_plan import RenderOrder, is_render_key, plan_corpus
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
 from tests.render.whole_fonts import whole_font
@@ -33,7 +34,8 @@ MAKE = """
 import sys
 from pathlib import Path
 from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.render.corpus import make_render, plan_corpus
+from amper_spark.render.corpus import make_render
+from amper_spark.render.corpus_plan import plan_corpus
 from amper_spark.render.engine.fonts import load_font
 order = plan_corpus(["rock_indie_happy"], durations_s=[3], renders_per_duration=1)[0]
 print(make_render(order, font=load_font(Path(sys.argv[1])), catalogue=load_catalogue()).tags()["sha256"])
@@ -84,6 +86,43 @@ def test_another_seed_shares_no_render():
     assert not {order.seed for order in first} & {order.seed for order in second}
 
 
+@given(
+    st.from_regex(r"[a-z]{1,9}(_[a-z0-9]{1,9}){0,3}", fullmatch=True),
+    st.integers(3_000, 3_600_000).map(lambda duration_ms: duration_ms / 1_000),
+    st.integers(1, 3),
+    st.integers(0, 2**40),
+)
+def test_keys_tell_whose_renders_they_are(name, duration_s, count, seed):
+    for order in plan_corpus([name], durations_s=[duration_s], renders_per_duration=count, seed=seed):
+        assert is_render_key(order.key, corpus_seed=seed)
+        assert not is_render_key(order.key, corpus_seed=seed + 1)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "song.wav",
+        "",
+        "rock_indie_happy/10s/000-1aeacac9d47317.flac",
+        "rock_indie_happy/10s/001-1aeacac9d47316.flac",
+        "rock_indie_sad/10s/000-1aeacac9d47316.flac",
+        "rock_indie_happy/11s/000-1aeacac9d47316.flac",
+        "rock_indie_happy/10.0s/000-1aeacac9d47316.flac",
+        "rock_indie_happy/1e1s/000-1aeacac9d47316.flac",
+        "rock_indie_happy/1.0.0s/000-1aeacac9d47316.flac",
+        "rock_indie_happy/10s/0000-1aeacac9d47316.flac",
+        "rock_indie_happy/10s/000-1AEACAC9D47316.flac",
+        "rock_indie_happy/10s/000-1aeacac9d47316.flac\n",
+        "rock_indie_happy/10s/000-1aeacac9d47316.wav",
+        "more/rock_indie_happy/10s/000-1aeacac9d47316.flac",
+        f"rock_indie_happy/{'9' * 400}s/{'9' * 400}-1aeacac9d47316.flac",
+    ],
+)
+def test_keys_of_other_recordings_are_told_from_those_of_renders(key):
+    assert is_render_key("rock_indie_happy/10s/000-1aeacac9d47316.flac", corpus_seed=0)
+    assert not is_render_key(key, corpus_seed=0)
+
+
 def test_seeds_can_be_seeds():
     assert all(
         0 <= order.seed < 2**53 for order in plan_corpus(NAMES, durations_s=[3], renders_per_duration=99)
@@ -131,7 +170,7 @@ def test_what_is_recorded_is_what_is_played(renders):
         assert render.n_notes > 0
         tags = render.tags()
         assert all(isinstance(value, str) and value for value in tags.values())
-        again = compose(parse_timeline(json.loads(tags["timeline"])), half=order.half)
+        again = compose(parse_timeline(json.loads(tags["timeline"])))
         assert dump_timeline(again.timeline) == json.loads(tags["timeline"])
         (passage,) = again.score.passages
         assert sum(len(part.notes) for part in passage.parts) == render.n_notes
@@ -150,15 +189,15 @@ def test_versions_tell_catalogues_and_fonts_apart(font, tmp_path):
 
 def test_an_unknown_descriptor_is_not_replaced(font):
     with pytest.raises(ParameterError, match="'rock_indie_hapy'; did you mean"):
-        make_render(RenderOrder("rock_indie_hapy", 3.0, 0, 1, "A"), font=font, catalogue=load_catalogue())
+        make_render(RenderOrder("rock_indie_hapy", 3.0, 0, 1), font=font, catalogue=load_catalogue())
 
 
 def test_silence_is_no_render(font, monkeypatch):
     monkeypatch.setattr(corpus, "render", lambda *_, **__: np.zeros((1, 66_150), np.float32))
-    order = RenderOrder("rock_indie_happy", 3.0, 0, 1, "A")
+    order = RenderOrder("rock_indie_happy", 3.0, 0, 1)
     with pytest.raises(RenderError, match=r"rock_indie_happy/3s/000-\w+\.flac is silent"):
         make_render(order, font=font, catalogue=load_catalogue())
-    order = RenderOrder("rock_indie_happy", 4.0, 0, 1, "A")
+    order = RenderOrder("rock_indie_happy", 4.0, 0, 1)
     with pytest.raises(RenderError, match="66,150 samples instead of 88,200"):
         make_render(order, font=font, catalogue=load_catalogue())
 

@@ -92,7 +92,7 @@ def test_a_timeline_is_piped_in_and_what_was_put_right_is_told(said, tmp_path):
         (["-", "o.wav"], "[" * 100_000, 2, "- is not JSON"),
         (["-", "o.wav"], '{"spans": []}', 1, "/spans: "),
         (["-", "o.wav", "--duration", "9"], "{}", 2, "--duration is for descriptors"),
-        ([NAME, "o.wav", "--duration", "1"], None, 2, "3.0<=x<=3600.0"),
+        ([NAME, "o.wav", "--duration", "1"], None, 2, "3.0<=x<=1800.0"),
         (
             [NAME, "o.ogg", "nowhere/o.wav", "o.mp3", "o.mp3"],
             None,
@@ -128,3 +128,16 @@ def test_beats_that_glide_are_where_they_sound():
     whole = [(end - start) * bpm / 60 for (start, bpm), end in zip(tempi[:-1], times_s[1:], strict=True)]
     np.testing.assert_allclose(whole, np.rint(whole), atol=1e-5)
     assert sum(whole) > 8
+
+
+def test_bar_lines_are_where_music_begins():
+    document = {
+        "spans": [
+            timeline(tempo=120)["spans"][0] | {"time": 5.3},
+            {"type": "unmetered", "time": 12},
+        ]
+    }
+    tempi = tempi_of(parse_timeline(document))
+    assert tempi[0][0] == 0
+    assert tempi[1] == (5.3, 120)
+    assert tempi[0][1] * 5.3 / 60 == pytest.approx(12)

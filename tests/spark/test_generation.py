@@ -11,8 +11,8 @@ import pytest
 
 from amper_spark.config import Config, Stage
 from amper_spark.errors import AmperSparkError
-from amper_spark.render.corpus import plan_corpus
 from amper_spark.render.corpus_options import CorpusRequest
+from amper_spark.render.corpus_plan import plan_corpus
 from amper_spark.spark.generated import select_orders
 from amper_spark.spark.generation import generation_stage, generation_units, read_generation
 from amper_spark.spark.lake import Lake

@@ -469,6 +469,14 @@ def test_an_error_in_a_task_is_told_in_a_line(spark: SparkSession, lake: Lake):
     assert len(rows_in(lake)) == 10
 
 
+def test_a_forced_run_that_failed_says_that_it_begins_anew(spark: SparkSession, lake: Lake):
+    def fail(unit: Unit) -> Row:
+        raise PermissionError(13, "Permission denied", "/music/song.ogg")
+
+    with pytest.raises(AmperSparkError, match="run the same command again to do all of it"):
+        run_stage(spark, lake, a_stage(fail), units_of(1), settings=SETTINGS, force=True)
+
+
 @pytest.mark.slow
 def test_a_worker_that_always_crashes_is_told_in_a_line(spark: SparkSession, lake: Lake):
     def work(unit: Unit) -> Row:

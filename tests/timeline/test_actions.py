@@ -196,7 +196,7 @@ def test_regions_of_actions_cut_into_those_of_the_document(resolve):
 def test_regions_that_a_drawn_tempo_leaves_no_room_for_are_passed_over(resolve):
     timeline = resolve(regions=[region(0), region(100)])
     assert len(timeline.spans[0].regions) == 1
-    assert "/spans/0/regions/1: this region would start after its span has ended" in timeline.notifications[0]
+    assert "/spans/0/regions/1: this region would start when its span has ended" in timeline.notifications[0]
 
 
 def test_a_copied_region_takes_harmony_and_rhythm(resolve):

@@ -45,8 +45,7 @@ def test_names_are_replaced_wherever_they_are():
     (first, *_) = timeline.spans
     assert [group.instrument_group for group in first.instrument_groups] == ["X"]
     assert first.actions[0].set_instruments == ("X",)
-    assert first.actions[2].silence_instruments == ()
-    assert first.actions[3].silence_instruments == "all"
+    assert first.actions[2].silence_instruments == "all"  # what only silenced z is left out
     parse_timeline(dump_timeline(timeline))
 
 

@@ -108,8 +108,19 @@ RULES = [
     ("/spans", ABSENT, "/spans", "needs a metered span"),
     ("/spans", [BASIC["spans"][1]], "/spans", "needs a metered span with something to play"),
     ("/spans/1", ABSENT, "/spans/0/type", "the last span must be unmetered"),
-    ("/spans/1/time", 0, "/spans/1/time", "must be after the span before, which is at 0 s, got 0"),
-    ("/spans/2", {"type": "unmetered", "time": 30}, "/spans/2/time", "must be after the span before"),
+    (
+        "/spans/1/time",
+        0,
+        "/spans/1/time",
+        "must be at least 0.1 s after the span before, which is at 0 s, got 0",
+    ),
+    (
+        "/spans/2",
+        {"type": "unmetered", "time": 30},
+        "/spans/2/time",
+        "must be at least 0.1 s after the span before",
+    ),
+    ("/spans/2", {"type": "unmetered", "time": 60.09}, "/spans/2/time", "must be at least 0.1 s after"),
     ("/spans/1/id", 1, "/spans/1/id", "must be unique: 1 is the id of the span /spans/0"),
     ("/spans/1/tempo", 90, "/spans/1/tempo", "only a metered span has this"),
     (
@@ -118,8 +129,8 @@ RULES = [
         "/spans/1/regions",
         "only a metered span has this",
     ),
-    ("/spans/1/time", 6 * 3600, "/spans/1/time", "must be at most 10800 s"),
-    ("/unmetered_hits/0/time", 6 * 3600, "/unmetered_hits/0/time", "must be at most 10800 s"),
+    ("/spans/1/time", 6 * 3600, "/spans/1/time", "must be at most 1800 s"),
+    ("/unmetered_hits/0/time", 6 * 3600, "/unmetered_hits/0/time", "must be at most 1800 s"),
     # Tempo
     (
         "/spans/0/tempo_changes",

@@ -12,7 +12,7 @@ from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.descriptors.instruments import Instruments, load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.brief import Brief, Seat
-from amper_spark.render.composer.drawing import Draws, draw_half, generator
+from amper_spark.render.composer.drawing import Draws, generator, half_of
 from amper_spark.render.composer.fitting import RING_S, SHORT_RING_S, FittedRegion, fit_region, fitted_tempo
 from amper_spark.render.composer.keys import settle_key
 from amper_spark.render.composer.meter import Meter
@@ -22,6 +22,7 @@ from amper_spark.render.composer.style import HALVES, Style, load_styles
 from amper_spark.render.score import Score
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.completion import completed_timeline
+from amper_spark.timeline.names import names_in
 from amper_spark.timeline.problems import Problem, TimelineError
 from amper_spark.timeline.resolved import ResolvedEnd
 
@@ -46,7 +47,7 @@ class Composition:
     ----------
     score : Score
     timeline : Timeline
-        Nothing is left open in it: composed again, it gives the same score.
+        Nothing is left open in it: composed again, in the same half, it gives the same score.
     half : str
         Which half of the styles was played, ``A`` or ``B``.
     """
@@ -72,7 +73,7 @@ def compose(
     seed : int
         Where the timeline has no seed of its own.
     half : str, optional
-        ``A`` or ``B``: which half of the styles is played; by default the seed decides.
+        ``A`` or ``B``: which half of the styles is played; by default A for an even seed, B for an odd one.
     catalogue : Catalogue, optional
         By default the one that comes with this package.
 
@@ -101,11 +102,15 @@ def compose(
     seed = timeline.random_seed if timeline.random_seed is not None else seed
     if not 0 <= seed < _MAX_SEED:
         raise ParameterError(f"a seed must be 0 to 2^53 - 1, got {seed}")
-    half = half or draw_half(seed)
+    half = half or half_of(seed)
     if half not in HALVES:
         raise ParameterError(f"half must be {' or '.join(HALVES)}, got {half!r}")
     known = _Known(catalogue or load_catalogue(), load_instruments(), load_styles())
-    named, warnings = with_known_names(timeline, catalogue=known.catalogue, instruments=known.instruments)
+    named, warnings = with_known_names(
+        timeline, catalogue=known.catalogue, instruments=known.instruments, styles=known.styles
+    )
+    if names_in(timeline).hits:  # which only make the timeline longer
+        warnings = (*warnings, "WARNING: hits are not played")
     draws = Draws(seed, half, known.catalogue, known.instruments, known.styles)
     return _Composing(apply_actions(named, draws), list(warnings), seed, half, known).compose()
 
@@ -125,6 +130,7 @@ class _Composing:
         music = [region for span in resolved.spans for region in span.regions if region.is_music]
         if not music:
             raise TimelineError([Problem("/spans", "must leave room for a region of music")])
+        self.music = {region.id: region for region in music}
         self.index_of = {region.id: index for index, region in enumerate(music)}
 
     def compose(self) -> Composition:
@@ -193,13 +199,17 @@ class _Composing:
 
     def _aspects(self, region: ResolvedRegion) -> dict[str, tuple[int, int]]:
         """Let edits draw harmony or rhythm anew, or as another region has it."""
-        aspects: dict[str, tuple[int, int]] = {}
-        for edit in region.edits:
-            if isinstance(edit.type, str):
-                source = self.index_of.get(edit.source_id) if edit.source_id is not None else None
-                anew = len(self.index_of) + self.index_of[region.id]
-                aspects[edit.type] = (self.seed, anew if source is None else source)
-        return aspects
+        edited = {edit.type for edit in region.edits if isinstance(edit.type, str)}
+        return {aspect: (self.seed, self._drawn_as(region, aspect)) for aspect in sorted(edited)}
+
+    def _drawn_as(self, region: ResolvedRegion, aspect: str) -> int:
+        """Follow edits to the region that an aspect comes from; the numbers beyond all regions mean anew."""
+        own = self.index_of[region.id]
+        edits = [edit for edit in region.edits if edit.type == aspect]
+        if not edits:
+            return own
+        source = self.music.get(edits[-1].source_id) if edits[-1].source_id is not None else None
+        return len(self.index_of) + own if source is None else self._drawn_as(source, aspect)
 
     def _is_alone(self, region: ResolvedRegion, *, before: bool) -> bool:
         """Whether no music comes right before, or right after, a region."""

@@ -12,7 +12,7 @@ import numpy as np
 from amper_spark.render.composer.band import draw_band
 from amper_spark.render.composer.expression import express
 from amper_spark.render.composer.form import MAX_TEMPO_CHANGE
-from amper_spark.render.composer.repair import nearest_descriptor
+from amper_spark.render.composer.repair import nearest_descriptor, playable_descriptors
 from amper_spark.render.composer.style import HALVES
 from amper_spark.timeline.document import Action, AddRegion
 
@@ -29,9 +29,9 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32("/".join(map(str, names)).encode())])
 
 
-def draw_half(seed: int) -> str:
-    """Draw which half of all styles is played."""
-    return HALVES[int(generator(seed, "half").integers(len(HALVES)))]
+def half_of(seed: int) -> str:
+    """Say which half of all styles a seed plays: even ones A, odd ones B."""
+    return HALVES[seed % len(HALVES)]
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Draws:
 
     def action(self, text: str) -> Action:
         """Take the descriptor that has most words in common with the text."""
-        descriptor = nearest_descriptor(text, self.catalogue).name
+        descriptor = nearest_descriptor(text, playable_descriptors(self.catalogue, self.styles)).name
         return Action(add_region=AddRegion(descriptor=descriptor, random_tempo=True, random_instruments=True))
 
     def _generator(self, what: str) -> np.random.Generator:

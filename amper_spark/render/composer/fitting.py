@@ -18,8 +18,8 @@ RING_S = (1.2, 2.6)
 """How long a last chord may ring; with drums or mallets alone it is soon gone."""
 SHORT_RING_S = (0.8, 1.8)
 _MIN_BEATS = 2.0
-_UNCHANGED = 1e-9
-_SECONDS_PER_MINUTE = 60.0
+_UNITS_BEFORE_RING = (float(BEATS_PER_BAR), 2.0, 1.0)
+_SAME_BEATS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -70,38 +70,44 @@ def fit_region(
         first, last = span.tempo.beats_at([start_s, start_s + time_s])
         return float(last - first)
 
+    most_change = _most_change(span)
     rings = is_last if region.end is None else region.end.type == "ringout"
     if rings and region.end is not None:
         duration_s = region.end.time_s - region.start_s
     elif rings:
         most, least = beats(duration_s - ring_s[0]), beats(duration_s - ring_s[1])
         if most >= _MIN_BEATS:
-            n_beats = _beats_before_ring(most, least)
-            return FittedRegion(region, rings, n_beats, _factor(n_beats, most, least))
+            return FittedRegion(region, rings, *_fit_before_ring(most, least, most_change))
         rings = False
     if duration_s <= 0:  # all of it rings
         return FittedRegion(region, rings, _MIN_BEATS, 1.0)
     wanted = beats(duration_s)
-    fit = fit_beats(duration_s=duration_s, tempo_bpm=wanted * _SECONDS_PER_MINUTE / duration_s)
-    factor = fit.n_beats / wanted
-    tempi = [point.tempo_bpm * factor for point in span.tempo.points]
-    if abs(factor - 1.0) < _UNCHANGED or min(tempi) < MIN_TEMPO_BPM or max(tempi) > MAX_TEMPO_BPM:
-        return FittedRegion(region, rings, wanted if abs(factor - 1.0) >= _UNCHANGED else fit.n_beats, 1.0)
-    return FittedRegion(region, rings, fit.n_beats, factor)
+    n_beats = fit_beats(wanted, most_change=most_change)
+    return FittedRegion(
+        region, rings, n_beats, 1.0 if abs(n_beats - wanted) < _SAME_BEATS else n_beats / wanted
+    )
 
 
-def _beats_before_ring(most: float, least: float) -> float:
-    """Take whole bars that leave a ring of a good length, or else half bars, or beats."""
-    for unit in (float(BEATS_PER_BAR), 2.0):
-        n_beats = most * (1.0 + MAX_TEMPO_CHANGE) // unit * unit
-        if n_beats >= least * (1.0 - MAX_TEMPO_CHANGE) and n_beats > 0:
-            return n_beats
-    return most // 1.0
+def _most_change(span: ResolvedSpan) -> float:
+    """Say how much the tempo may change, as a share: what is at a limit of tempo stays as it is."""
+    tempi = [point.tempo_bpm for point in span.tempo.points]
+    can_change = (
+        min(tempi) * (1.0 - MAX_TEMPO_CHANGE) >= MIN_TEMPO_BPM
+        and max(tempi) * (1.0 + MAX_TEMPO_CHANGE) <= MAX_TEMPO_BPM
+    )
+    return MAX_TEMPO_CHANGE if can_change else 0.0
 
 
-def _factor(n_beats: float, most: float, least: float) -> float:
-    """Change the tempo by no more than brings the beats between least and most."""
-    return n_beats / most if n_beats > most else n_beats / least if n_beats < least else 1.0
+def _fit_before_ring(most: float, least: float, most_change: float) -> tuple[float, float]:
+    """Take whole bars that leave a ring of a good length, or else half bars, or beats, and a longer ring.
+
+    Returns the beats, and the factor of tempo that brings them between least and most.
+    """
+    for unit in _UNITS_BEFORE_RING:
+        n_beats = most * (1.0 + most_change) // unit * unit
+        if n_beats >= least * (1.0 - most_change) and n_beats > 0:
+            return n_beats, n_beats / min(max(n_beats, least), most)
+    return most // 1.0, 1.0
 
 
 def fitted_tempo(span: ResolvedSpan, regions: Sequence[FittedRegion]) -> TempoCurve:
@@ -134,10 +140,15 @@ def _between(curve: TempoCurve, start_s: float, end_s: float, factor: float) -> 
     """Cut a piece out of a curve, jumps at its start and end left out, and multiply it."""
     if end_s <= start_s:
         return
-    yield TempoPoint(start_s, float(curve.tempo_at(start_s)) * factor)
+    yield TempoPoint(start_s, _within_limits(float(curve.tempo_at(start_s)) * factor))
     for point in curve.points:
         if start_s < point.time_s < end_s:
-            yield TempoPoint(point.time_s, point.tempo_bpm * factor)
+            yield TempoPoint(point.time_s, _within_limits(point.tempo_bpm * factor))
     jumps = [point.tempo_bpm for point in curve.points if point.time_s == end_s]
     reached = jumps[0] if jumps else float(curve.tempo_at(end_s))
-    yield TempoPoint(end_s, reached * factor)
+    yield TempoPoint(end_s, _within_limits(reached * factor))
+
+
+def _within_limits(tempo_bpm: float) -> float:
+    """Undo what rounding adds at a limit."""
+    return min(max(tempo_bpm, MIN_TEMPO_BPM), MAX_TEMPO_BPM)

@@ -20,58 +20,41 @@ _LEVELS = {"intro": 0.72, "verse": 0.85, "climax": 1.0, "outro": 0.78}
 PHRASE_BARS = 4
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Beats that fill a time.
+def fit_beats(wanted: float, *, most_change: float = MAX_TEMPO_CHANGE) -> float:
+    """Find the beats that come near to what fills a time: whole bars, if not half bars, and so on.
 
     Parameters
     ----------
-    n_beats : float
-        A multiple of a sixteenth.
-    tempo_bpm : float
-        At which they fill it exactly.
-    """
-
-    n_beats: float
-    tempo_bpm: float
-
-
-def fit_beats(*, duration_s: float, tempo_bpm: float) -> Fit:
-    """Find the beats that fill a time at nearly a tempo: whole bars, if not half bars, and so on.
-
-    Parameters
-    ----------
-    duration_s : float > 0
-    tempo_bpm : float > 0
+    wanted : float > 0
+        Beats that fill the time at the tempo that is wanted.
+    most_change : float
+        Of the tempo, as a share, by which other beats fill it.
 
     Returns
     -------
-    Fit
-        Within `MAX_TEMPO_CHANGE` of the tempo, unless even sixteenths are too coarse. Whole beats that fill
-        the time as it is are left as they are.
+    float
+        A multiple of a sixteenth; what is wanted itself where even sixteenths are too coarse. Whole beats
+        stay as they are.
 
     Raises
     ------
     ParameterError
-        The time or the tempo is not positive.
+        Nothing fits into nothing.
 
     Examples
     --------
-    >>> fit_beats(duration_s=30.0, tempo_bpm=121.0)
-    Fit(n_beats=60.0, tempo_bpm=120.0)
-    >>> fit_beats(duration_s=10.0, tempo_bpm=109.0)
-    Fit(n_beats=18.0, tempo_bpm=108.0)
+    >>> fit_beats(60.5), fit_beats(18.2), fit_beats(18.2, most_change=0.0)
+    (60.0, 18.0, 18.2)
     """
-    if not (duration_s > 0 and tempo_bpm > 0):
-        raise ParameterError(f"duration and tempo must be positive, got {duration_s} s and {tempo_bpm} BPM")
-    wanted = duration_s * tempo_bpm / 60.0
+    if not wanted > 0:
+        raise ParameterError(f"beats must be more than 0, got {wanted}")
     if abs(round(wanted) - wanted) < _EXACT_BEATS:
-        return Fit(float(round(wanted)), 60.0 * round(wanted) / duration_s)
+        return float(round(wanted))
     for unit in _UNITS:
-        n_beats = max(round(wanted / unit), 1) * unit
-        if abs(n_beats / wanted - 1.0) <= MAX_TEMPO_CHANGE:
-            break
-    return Fit(n_beats, 60.0 * n_beats / duration_s)
+        n_beats = round(wanted / unit) * unit
+        if abs(n_beats / wanted - 1.0) <= most_change:
+            return n_beats
+    return wanted
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from amper_spark.render.composer.form import PHRASE_BARS, Section
 from amper_spark.render.composer.harmony import Chord, chord_on, dominant, family
+from amper_spark.render.composer.notation import STEPS_PER_BAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,9 @@ def _lead_home(bars: list[tuple[Chord, ...]], tonic: Chord, brief: Brief) -> Non
         bars[-1] = (tonic,)
     last = len(bars) - 1 if brief.rings else len(bars) - 2
     if last > 0:
-        bars[last] = (bars[last][0], dominant(brief.quality))
+        leads = dominant(brief.quality)
+        is_half = brief.meter.n_steps(last) <= STEPS_PER_BAR // 2  # and has no second chord
+        bars[last] = (leads,) if is_half else (bars[last][0], leads)
 
 
 def _colour_and_pedal(brief: Brief, tension: int) -> tuple[str, bool]:

@@ -30,6 +30,8 @@ _OCTAVE = 12
 _FIFTH = 7
 _DEGREES = 7
 _LEADING_TONE = 11
+DOMINANT = 4
+"""Its degree."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def dominant(quality: str) -> Chord:
         return chord_on(1, quality=quality)
     if quality == "mixolydian":
         return chord_on(6, quality=quality)
-    natural = chord_on(4, quality=quality)
+    natural = chord_on(DOMINANT, quality=quality)
     return Chord(natural.degree, natural.root, _LEADING_TONE, natural.fifth, natural.seventh, natural.ninth)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from amper_spark.render.composer.drum_keys import drum_key
+from amper_spark.render.composer.harmony import DOMINANT
 from amper_spark.render.composer.notation import STEPS_PER_BAR, STEPS_PER_BEAT, Stroke, metric_weight
 
 if TYPE_CHECKING:
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 
 STRUM_S = 0.011
 _OCTAVE = 12
-_DOMINANT = 4
 HALF_BAR = STEPS_PER_BAR // 2
 _ACCENTS = {"X": 1.14, "x": 0.96, "o": 0.62, "D": 1.08, "U": 0.98, "d": 0.88, "u": 0.8, "m": 0.6}
 _MUTED_STEPS, _MAX_REST_STEPS = 0.5, 3
+_MIN_GAP = 3  # semitones between a full chord and its octave on top
 _OFF_ROOT = 0.7  # of the bass: roots tell chords, and the tonic's the key
 
 
@@ -62,6 +64,8 @@ class Bar:
         The first of the next bar.
     has_pedal : bool
         The bass stays on the tonic.
+    is_full : bool
+        Chords are doubled by an octave: a climax that nobody joins.
     """
 
     start: float
@@ -69,10 +73,17 @@ class Bar:
     chords: tuple[Chord, ...]
     following: Chord
     has_pedal: bool = False
+    is_full: bool = False
 
     def chord_at(self, step: int) -> int:
         """Which of its chords sounds at a step."""
         return int(len(self.chords) > 1 and step >= HALF_BAR)
+
+    def steps_of_chord(self, step: int) -> int:
+        """How long the chord at a step goes on; where the next bar has the same, to the end of that."""
+        if len(self.chords) > 1 and step < HALF_BAR:
+            return HALF_BAR - step
+        return self.n_steps - step + STEPS_PER_BAR * (self.chords[-1] == self.following)
 
     def split(self, strokes: Sequence[Stroke]) -> Iterator[Stroke]:
         """Strike again, where the chord changes, what is held over the change."""
@@ -155,10 +166,17 @@ class Player:
         return drum_key(voice, instrument=self.instrument, preset=self.preset)
 
     def _bass(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
-        for stroke in self._changing(bar, strokes):
-            held = self._held(stroke.n_steps)
+        changing = list(self._changing(bar, strokes))
+        for stroke, after in zip_longest(changing, changing[1:]):
+            falls = stroke.symbol == "S" and (after is None or after.symbol in "RA")
+            key = self._bass_key(bar, stroke)
+            if falls:  # to the root or about it: not from a seventh above
+                key = self.tones.within(key - _OCTAVE)
             accent = (1.0 if stroke.symbol in "RO" else _OFF_ROOT) + 0.03 * metric_weight(stroke.step)
-            yield Note(self._beat(bar, stroke), held, self._bass_key(bar, stroke), accent)
+            held = self._held(bar, stroke)
+            if after is not None:  # it has one voice
+                held = min(held, (after.step - stroke.step) / STEPS_PER_BEAT)
+            yield Note(self._beat(bar, stroke), held, key, accent)
 
     def _changing(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Stroke]:
         """Strike the root where the chord changes inside the bar."""
@@ -184,38 +202,58 @@ class Player:
         if stroke.symbol == "O":
             return self.tones.within(self.tones.root(chord.root) + _OCTAVE)
         # The fifth above the dominant would be the second degree, which leads away from the key.
-        fifth = chord.root if chord.degree == _DOMINANT else chord.fifth
+        fifth = chord.root if chord.degree == DOMINANT else chord.fifth
         tone = {"R": chord.root, "T": chord.third, "F": fifth, "S": chord.seventh}[stroke.symbol]
         return self.tones.above_root(chord, tone)
 
     def _chords(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in bar.split(strokes):
-            keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
-            held = _MUTED_STEPS / STEPS_PER_BEAT if stroke.symbol == "m" else self._held(stroke.n_steps)
+            keys = self._chord(bar, stroke)
+            held = _MUTED_STEPS / STEPS_PER_BEAT if stroke.symbol == "m" else self._held(bar, stroke)
             for string, key in enumerate(reversed(keys) if stroke.symbol in "Uu" else keys):
                 late_s = STRUM_S * string if self.instrument.sound == "strum" else 0.0
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol], late_s)
 
     def _arpeggio(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
+        left = bar.n_steps - HALF_BAR
+        if len(bar.chords) > 1 and left > 0 and all(one.step < HALF_BAR for one in strokes):
+            strokes = [*strokes, Stroke(HALF_BAR, left, "0")]  # or the second chord would not be heard
         for stroke in strokes:
             keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
             octave, index = divmod(int(stroke.symbol), len(keys))
-            held = self._held(max(stroke.n_steps, 2))
+            n_steps = min(max(stroke.n_steps, 2), bar.steps_of_chord(stroke.step))
+            held = self._held(bar, replace(stroke, n_steps=n_steps))
             if self.instrument.sound != "hold" and self.length >= 1.0:
                 end = HALF_BAR if len(bar.chords) > 1 and stroke.step < HALF_BAR else bar.n_steps
                 held = (end - stroke.step) / STEPS_PER_BEAT  # with the pedal down
             key = self.tones.within(keys[index] + _OCTAVE * octave)
-            yield Note(self._beat(bar, stroke), held, key, 0.9 + 0.04 * metric_weight(stroke.step))
+            accent = 0.9 + 0.04 * metric_weight(stroke.step)
+            yield Note(self._beat(bar, stroke), held, key, accent)
+            if bar.is_full and stroke.step % HALF_BAR == 0 and key - _OCTAVE >= self.instrument.low_key:
+                yield Note(self._beat(bar, stroke), held, key - _OCTAVE, accent)
 
     def _pad(self, bar: Bar, strokes: Sequence[Stroke]) -> Iterator[Note]:
         for stroke in bar.split(strokes):
             held = stroke.n_steps / STEPS_PER_BEAT * min(self.length, 1.0)
-            for key in self.tones.of(bar.chords[bar.chord_at(stroke.step)]):
+            for key in self._chord(bar, stroke):
                 yield Note(self._beat(bar, stroke), held, key, _ACCENTS[stroke.symbol])
 
-    def _held(self, n_steps: int) -> float:
-        """Shorten or lengthen a note, in beats; what is long is not cut so short that a hole remains."""
-        return max(n_steps * self.length, n_steps - _MAX_REST_STEPS) / STEPS_PER_BEAT
+    def _chord(self, bar: Bar, stroke: Stroke) -> tuple[int, ...]:
+        """Voice the chord at a stroke; full, with the octave of its lowest tone that is free on top."""
+        keys = self.tones.of(bar.chords[bar.chord_at(stroke.step)])
+        above = (key + _OCTAVE for key in keys if key + _OCTAVE >= keys[-1] + _MIN_GAP)
+        top = next(above, None) if bar.is_full else None
+        return keys if top is None or top > self.instrument.high_key else (*keys, top)
+
+    def _held(self, bar: Bar, stroke: Stroke) -> float:
+        """Shorten or lengthen a note, in beats.
+
+        What is long is not cut so short that a hole remains; what is lengthened does not ring into another
+        chord.
+        """
+        n_steps = stroke.n_steps
+        longest = max(bar.steps_of_chord(stroke.step), n_steps)
+        return min(max(n_steps * self.length, n_steps - _MAX_REST_STEPS), longest) / STEPS_PER_BEAT
 
     @staticmethod
     def _beat(bar: Bar, stroke: Stroke) -> float:

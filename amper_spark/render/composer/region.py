@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _TONIC_ACCENT, _OTHER_ACCENT = 1.13, 0.87
 _FOUNDATIONS = ("pad", "chords", "arpeggio")
-_NINTHS = ("sus2", "add9")
+_COLOURED = ("chords", "arpeggio")
+_TENSE = 2
 _FEW_LAYERS = 2
 _LIVELY_MOMENTUM = 3
 
@@ -62,6 +63,12 @@ class _Writing:
         self.brief, self.expression = brief, expression
         self.arrangement, self.harmony = arrangement, harmony
         self.foundation = _foundation(brief)
+        self.is_small = len(arrangement.layers) <= _FEW_LAYERS
+        # Where two parts have the colour, one's ninth lies a semitone below the other's minor third.
+        coloured = [
+            role for role in arrangement.layers if role in _COLOURED or (role == "pad" and self.is_small)
+        ]
+        self.may_rub = expression.tension >= _TENSE or len(coloured) < 2
         self.is_lively = brief.descriptor.mood.momentum >= _LIVELY_MOMENTUM
 
     def part(self, seat: Seat) -> Part | None:
@@ -76,7 +83,8 @@ class _Writing:
             self.expression.register,
             is_foundation=seat == self.foundation,
             has_chords="chords" in self.arrangement.layers,
-            has_ninths=self.harmony.colour in _NINTHS,
+            has_ninths=self.harmony.colour == "sus2" or (self.harmony.colour == "add9" and self.may_rub),
+            may_rub=self.may_rub,
         )
         player = Player(seat.instrument, preset, seat.role, tones, self.expression.length)
         written = list(self._written(seat, player))
@@ -112,9 +120,9 @@ class _Writing:
 
     def _colour(self, seat: Seat) -> str:
         """Leave the fifth out of the pads where others have it: it makes keys ambiguous."""
-        if seat.role != "pad" or len(self.arrangement.layers) <= _FEW_LAYERS:
+        if seat.role != "pad" or self.is_small:
             return self.harmony.colour
-        return "doubled"
+        return "shell" if "chords" in self.arrangement.layers else "doubled"
 
     def _accent(self, seat: Seat, bar: int) -> float:
         """Lean on the tonic."""
@@ -134,6 +142,7 @@ class _Writing:
             chords[bar],
             following[0],
             has_pedal=self.harmony.has_pedal and not moves,
+            is_full=is_climax and not self.arrangement.climax_is_joined,
         )
 
     def _ring_bar(self) -> Bar:

@@ -2,70 +2,103 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from amper_spark.errors import ParameterError
 from amper_spark.suggestions import did_you_mean
 from amper_spark.timeline.names import names_in, renamed
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from amper_spark.descriptors.catalogue import Catalogue, Descriptor
     from amper_spark.descriptors.instruments import Instruments
     from amper_spark.timeline.document import Timeline
 
+_LETTERS = 100
+_WORD = re.compile(r"[^\W_]+")
+
 
 def with_known_names(
-    timeline: Timeline, *, catalogue: Catalogue, instruments: Instruments
+    timeline: Timeline, *, catalogue: Catalogue, instruments: Instruments, styles: Container[str]
 ) -> tuple[Timeline, tuple[str, ...]]:
-    """Replace unknown descriptors, and leave unknown instruments out.
+    """Replace descriptors that are unknown or that nobody can play, and leave unknown instruments out.
 
     Parameters
     ----------
     timeline : Timeline
     catalogue : Catalogue
     instruments : Instruments
+    styles : container of str
+        That can be played.
 
     Returns
     -------
     timeline : Timeline
     warnings : tuple of str
+
+    Raises
+    ------
+    ParameterError
+        None of the catalogue's styles can be played.
     """
     names = names_in(timeline)
-    descriptors = {
-        name: nearest_descriptor(name, catalogue).name for name in names.descriptors if name not in catalogue
-    }
-    warnings = [
-        f"WARNING: there is no descriptor {name!r}: {instead} is taken"
-        for name, instead in descriptors.items()
-    ]
-    former = {
-        name: catalogue[name].name
-        for name in names.descriptors
-        if name in catalogue and catalogue[name].name != name
-    }
-    warnings += [f"WARNING: descriptor {name} is called {now} now" for name, now in former.items()]
+    playable = playable_descriptors(catalogue, styles)
+    instead: dict[str, str] = {}
+    warnings: list[str] = []
+    for name in names.descriptors:
+        if name not in catalogue:
+            instead[name] = nearest_descriptor(name, playable).name
+            warnings.append(f"WARNING: there is no descriptor {name!r}: {instead[name]} is taken")
+        elif (known := catalogue[name]).style not in styles:
+            instead[name] = nearest_descriptor(known.name, playable).name
+            warnings.append(
+                f"WARNING: nobody plays {known.style}, the style of {name}: {instead[name]} is taken"
+            )
+        elif known.name != name:
+            instead[name] = known.name
+            warnings.append(f"WARNING: descriptor {name} is called {known.name} now")
     unknown = [name for name in names.instruments if name not in instruments]
-    known = [one.id for one in instruments]
-    warnings += [
-        f"WARNING: there is no instrument {name!r}{did_you_mean(name, known)} It is left out"
-        if did_you_mean(name, known)
-        else f"WARNING: there is no instrument {name!r}: it is left out"
-        for name in unknown
-    ]
-    return (
-        renamed(timeline, descriptors=descriptors | former, instruments=dict.fromkeys(unknown)),
-        tuple(warnings),
-    )
+    ids = [one.id for one in instruments]
+    for name in unknown:
+        advice = did_you_mean(name, ids)
+        warnings.append(
+            f"WARNING: there is no instrument {name!r}{f'{advice} It' if advice else ': it'} is left out"
+        )
+    return renamed(timeline, descriptors=instead, instruments=dict.fromkeys(unknown)), tuple(warnings)
 
 
-def nearest_descriptor(text: str, catalogue: Catalogue) -> Descriptor:
+def playable_descriptors(catalogue: Catalogue, styles: Container[str]) -> tuple[Descriptor, ...]:
+    """Return the descriptors whose styles can be played.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    styles : container of str
+
+    Raises
+    ------
+    ParameterError
+        There are none.
+    """
+    playable = tuple(one for one in catalogue if one.style in styles)
+    if not playable:
+        styles_asked = ", ".join(dict.fromkeys(one.style for one in catalogue))
+        raise ParameterError(f"nobody plays any style of this catalogue: {styles_asked}")
+    return playable
+
+
+def nearest_descriptor(text: str, descriptors: Iterable[Descriptor]) -> Descriptor:
     """Find the descriptor that has most words in common with a name or a phrase, then the most letters.
 
     Parameters
     ----------
     text : str
-        ``happy_indie_rock``, or ``something dark with drums``.
-    catalogue : Catalogue
+        ``happy_indie_rock``, or ``something dark with drums``; its first 100 letters count.
+    descriptors : iterable of Descriptor
+        To choose from.
 
     Returns
     -------
@@ -77,11 +110,17 @@ def nearest_descriptor(text: str, catalogue: Catalogue) -> Descriptor:
     >>> nearest_descriptor("a happy indie rock song", load_catalogue()).name
     'rock_indie_happy'
     """
-    words = set(text.lower().replace("_", " ").split())
-    name = "_".join(text.lower().split())
+    text = text[:_LETTERS].lower()
+    words = _WORD.findall(text)
+    matcher = SequenceMatcher(b="_".join(words), autojunk=False)
 
-    def fit(one: Descriptor) -> tuple[int, float, int]:
-        own = {*one.name.split("_"), one.genre, one.subgenre, one.mood.name}
-        return len(words & own), SequenceMatcher(None, name, one.name).ratio(), -one.id
+    def n_common(one: Descriptor) -> int:
+        return len({*words} & {*one.name.split("_"), one.genre, one.subgenre, one.mood.name})
 
-    return max(catalogue, key=fit)
+    def likeness(one: Descriptor) -> tuple[float, int]:
+        matcher.set_seq1(one.name)
+        return matcher.ratio(), -one.id
+
+    common = {one: n_common(one) for one in descriptors}
+    most = max(common.values())
+    return max((one for one, n_words in common.items() if n_words == most), key=likeness)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from amper_spark.render.composer.notation import Pattern, Stroke
 
 UNPITCHED = ("drums", "percussion")
-_SUSTAINED_BELOW = 0.6  # of what is written: with less there would be holes
+_SUSTAINED_BELOW, _FEW = 0.6, 2  # of what is written, of strokes: with less there would be holes
+_SOFTENED = "o"
 ENRICHED = ("drums", "percussion", "arpeggio", "chords", "bass")
 _MAX_ENRICHED = {"drums": 16, "percussion": 16, "arpeggio": 16, "chords": 8, "bass": 8}
 _STRONG = 2
@@ -30,51 +31,74 @@ class Repertoire:
     Parameters
     ----------
     verse, climax : Pattern
-        The two that alternate.
+        The two that alternate: the climax has the busier one.
     """
 
     verse: Pattern
     climax: Pattern
 
     def bar(self, bar: int, kind: str) -> tuple[Stroke, ...]:
-        """Say what is written for a bar; at the climax every other pair of bars is another pattern."""
-        second = kind == "climax" and bar // 2 % 2 == 1
+        """Say what is written for a bar of a section; the climax begins with a pattern of its own."""
+        second = kind == "climax" and bar // 2 % 2 == 0
         return (self.climax if second else self.verse).bar(bar)
 
 
 def draw(patterns: Sequence[Pattern], rng: np.random.Generator) -> Repertoire:
     """Choose two patterns of a part."""
     first, second = rng.permutation(len(patterns))[:2] if len(patterns) > 1 else (0, 0)
-    return Repertoire(patterns[first], patterns[second])
+    return Repertoire(*sorted((patterns[first], patterns[second]), key=_onsets_per_bar))
+
+
+def _onsets_per_bar(pattern: Pattern) -> float:
+    return len(onset_steps(pattern.strokes)) / pattern.n_bars
 
 
 def adapted(
-    strokes: Sequence[Stroke], *, role: str, density: float, rng: np.random.Generator
+    strokes: Sequence[Stroke],
+    *,
+    role: str,
+    n_onsets: int,
+    rng: np.random.Generator,
+    is_second: bool = False,
 ) -> tuple[Stroke, ...]:
-    """Thin or enrich a bar.
+    """Thin or enrich a bar; the figure of an arpeggio is played slower, or faster.
 
     Parameters
     ----------
     strokes : sequence of Stroke
     role : str
         Pads are only ever thinned.
-    density : float > 0
-        Wanted onsets, relative to those that are written.
+    n_onsets : int
+        How many places of the bar are wanted, at least 1.
     rng : numpy.random.Generator
+    is_second : bool
+        Whether the bar is the second of a pair: it goes on with a figure that is half as fast or slower.
 
     Returns
     -------
     tuple of Stroke
     """
+    found = _adapted(strokes, role, n_onsets, rng)
+    if role != "arpeggio" or len(found) == len(strokes):
+        return found
+    first = len(found) if is_second and 2 * len(found) <= len(strokes) else 0
+    return tuple(
+        replace(one, symbol=strokes[(first + place) % len(strokes)].symbol) for place, one in enumerate(found)
+    )
+
+
+def _adapted(
+    strokes: Sequence[Stroke], role: str, wanted: int, rng: np.random.Generator
+) -> tuple[Stroke, ...]:
     n_written = len(onset_steps(strokes))
-    wanted = max(round(n_written * density), 1)
     if wanted < n_written:
         if role in UNPITCHED:
             return thin_evenly(strokes, n_onsets=wanted)
         thinned = thin(strokes, n_onsets=wanted)
-        return sustained(thinned) if wanted < _SUSTAINED_BELOW * n_written else thinned
+        leaves_holes = wanted < _SUSTAINED_BELOW * n_written or wanted <= _FEW
+        return sustained(thinned) if leaves_holes else thinned
     if wanted > n_written and role in ENRICHED:
-        softened = "o" if role in UNPITCHED else None
+        softened = _SOFTENED if role in UNPITCHED else None
         return enrich(strokes, n_onsets=min(wanted, _MAX_ENRICHED[role]), rng=rng, softened=softened)
     return tuple(strokes)
 
@@ -118,6 +142,12 @@ def varied(strokes: Sequence[Stroke], rng: np.random.Generator) -> tuple[Stroke,
             sorted([*strokes, replace(chosen, step=again, n_steps=1)], key=lambda one: (one.step, one.voice))
         )
     return tuple(stroke for stroke in strokes if stroke is not chosen) or tuple(strokes)
+
+
+def ghosted(strokes: Sequence[Stroke], rng: np.random.Generator) -> tuple[Stroke, ...]:
+    """Add soft strokes to a bar: one for every four, at least one."""
+    n_onsets = len(onset_steps(strokes))
+    return enrich(strokes, n_onsets=n_onsets + max(n_onsets // 4, 1), rng=rng, softened=_SOFTENED)
 
 
 def ending(strokes: Sequence[Stroke], n_steps: int) -> tuple[Stroke, ...]:

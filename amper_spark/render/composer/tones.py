@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amper_spark.render.composer.harmony import SCALES
-from amper_spark.render.composer.voicing import lead
+from amper_spark.render.composer.harmony import DOMINANT, SCALES
+from amper_spark.render.composer.voicing import COLOURS, MUDDY_BELOW, is_clear, lead
 
 if TYPE_CHECKING:
     from amper_spark.descriptors.instruments import Instrument
     from amper_spark.render.composer.harmony import Chord
 
-_OCTAVE = 12
-_MINOR_THIRD, _FIFTH = 3, 7
+_OCTAVE, _HALF_OCTAVE = 12, 6
+_MINOR_THIRD, _MAJOR_SEVENTH, _WHOLE_TONE = 3, 11, 2
 _BASS_BOTTOM = 28  # E1
-_MUDDY_BELOW = 48  # C3: there roots want a fifth or more above them
-_ARPEGGIO_TOP = 91  # G6
+_ARPEGGIO_ROOT = 71  # B4: figures reach two octaves above it
 _CENTRES = {"chords": 62, "arpeggio": 69, "pad": 62}
 _STRUM_CENTRE = 57
-_PAD_BELOW_CHORDS = 56
+_PAD_ABOVE_CHORDS, _PAD_BELOW_CHORDS = 74, 56
 
 
 @dataclass
@@ -41,9 +40,11 @@ class Tones:
     is_foundation : bool
         There is no bass: this part plays the roots too.
     has_chords : bool
-        Whether another part plays chords, which a pad then stays below.
+        Whether another part plays chords, which a pad then keeps clear of.
     has_ninths : bool
         Whether others play ninths, next to which a pad has no minor third.
+    may_rub : bool
+        Whether ninths may lie beside minor thirds.
     """
 
     instrument: Instrument
@@ -55,6 +56,7 @@ class Tones:
     is_foundation: bool
     has_chords: bool
     has_ninths: bool
+    may_rub: bool
     _chord: Chord | None = None
     _keys: tuple[int, ...] = ()
     _led: tuple[int, ...] | None = None
@@ -108,54 +110,83 @@ class Tones:
         return self.instrument.sound == "strum" and self.role == "chords"
 
     def _colour_for(self, chord: Chord) -> str:
-        """Leave aside a colour that does not become the chord or the sound."""
+        """Leave aside a colour that does not become the chord, the sound or the role."""
         if self._is_distorted:
             return "power"
-        if self.colour in ("add9", "sus2") and (chord.ninth - chord.root) % _OCTAVE == 1:
-            return "triad"  # a minor ninth is no colour
+        if self.role == "arpeggio" and self.colour in ("open", "power"):
+            return "triad"  # spread, a figure leaps about; of two tones it is none
         if self.colour in ("seventh", "sus2") and chord.degree == 0:
             return "triad"  # with its seventh, or without its third, the tonic is two chords at once
-        if (
-            self.colour == "doubled"
-            and self.has_ninths
-            and (chord.third - chord.root) % _OCTAVE == _MINOR_THIRD
-        ):
+        if self.colour == "sus2" and chord.degree == DOMINANT:
+            return "triad"  # whose third leads home
+        third, seventh, ninth = (
+            (tone - chord.root) % _OCTAVE for tone in (chord.third, chord.seventh, chord.ninth)
+        )
+        is_minor = third == _MINOR_THIRD
+        if self.colour in ("doubled", "shell") and self.has_ninths and is_minor:
             return "octave"
-        return self.colour
+        colour = self.colour
+        if colour == "seventh" and seventh == _MAJOR_SEVENTH:
+            colour = "add9"  # a major seventh rubs against the roots that others double
+        if colour in ("add9", "sus2") and ninth != _WHOLE_TONE:
+            return "triad"  # a minor ninth is no colour
+        if colour == "add9" and is_minor and not self.may_rub:
+            return "triad"
+        return colour
 
     def _voiced(self, chord: Chord, colour: str) -> tuple[int, ...]:
+        if self.role == "arpeggio":
+            return self._from_root(chord, colour)
         low, high = self.instrument.low_key, self.instrument.high_key
-        centre = min(max(self._centre + self.register, low + _OCTAVE), high - _OCTAVE)
         keys = lead(
-            chord, tonic=self.tonic, colour=colour, centre=centre, before=self._led, low=low, high=high
+            chord,
+            tonic=self.tonic,
+            colour=colour,
+            centre=self._height,
+            before=self._led,
+            since=self._chord,
+            low=low,
+            high=high,
         )
         self._led = keys
-        if self.role == "arpeggio":
-            return self._from_root(keys, chord)
         if self._is_strummed or self.is_foundation:
-            return (*self._root_below(keys[0], chord), *keys)
+            root = self._root_below(keys[0], chord)
+            if not root and (keys[0] - self.tonic) % _OCTAVE == chord.ninth:  # which gives way
+                keys = keys[1:]
+                root = self._root_below(keys[0], chord)
+            return (*root, *keys)
         return keys
+
+    @property
+    def _height(self) -> int:
+        """About which key to play: that of the role, moved by the mood to where the instrument has it."""
+        low, high = self.instrument.low_key, self.instrument.high_key
+        return min(max(self._centre + self.register, low + _OCTAVE), high - _OCTAVE)
 
     @property
     def _centre(self) -> int:
         if self._is_strummed:
             return _STRUM_CENTRE
         if self.role == "pad" and self.has_chords:
-            return _PAD_BELOW_CHORDS
+            reaches = self.instrument.high_key >= _PAD_ABOVE_CHORDS + _HALF_OCTAVE
+            return _PAD_ABOVE_CHORDS if reaches else _PAD_BELOW_CHORDS
         return _CENTRES[self.role]
 
-    def _from_root(self, keys: tuple[int, ...], chord: Chord) -> tuple[int, ...]:
-        """Turn a voicing so that it begins on its root: that is what arpeggios dwell on."""
-        roots = [index for index, key in enumerate(keys) if (key - self.tonic - chord.root) % _OCTAVE == 0]
-        first = roots[0] if roots else 0
-        turned = (*keys[first:], *(key + _OCTAVE for key in keys[:first]))
-        lowered = tuple(key - _OCTAVE for key in turned)
-        is_high = turned[-1] > min(self.instrument.high_key, _ARPEGGIO_TOP)
-        return lowered if is_high and lowered[0] >= self.instrument.low_key else turned
+    def _from_root(self, chord: Chord, colour: str) -> tuple[int, ...]:
+        """Stack the tones of a chord on its root, which arpeggios dwell on, never far from the last one."""
+        tones = {(getattr(chord, tone) - chord.root) % _OCTAVE for tone in COLOURS[colour]}
+        if tones >= {_WHOLE_TONE, _MINOR_THIRD}:  # which would ring together
+            tones = tones - {_WHOLE_TONE} | {_WHOLE_TONE + _OCTAVE}
+        wanted = min(self._height, _ARPEGGIO_ROOT)
+        root = wanted - _HALF_OCTAVE + (self.tonic + chord.root - wanted + _HALF_OCTAVE) % _OCTAVE
+        if root < self.instrument.low_key:
+            root += _OCTAVE
+        return tuple(root + tone for tone in sorted(tones))
 
     def _root_below(self, lowest: int, chord: Chord) -> tuple[int, ...]:
         """Find the root below a voicing, as the lowest string or the left hand has it, if there is room."""
-        root = lowest - ((lowest - self.tonic - chord.root) % _OCTAVE or _OCTAVE)
-        if (self.is_foundation and root >= _MUDDY_BELOW) or (root < _MUDDY_BELOW and lowest - root < _FIFTH):
-            root -= _OCTAVE
-        return (root,) if root >= self.instrument.low_key else ()
+        near = lowest - ((lowest - self.tonic - chord.root) % _OCTAVE or _OCTAVE)
+        far = near - _OCTAVE
+        roots = (far, near) if self.is_foundation and near >= MUDDY_BELOW else (near, far)
+        low = self.instrument.low_key
+        return next(((root,) for root in roots if root >= low and is_clear((root, lowest))), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from amper_spark.errors import ParameterError
@@ -30,6 +30,10 @@ _CENTRE_WEIGHT = 0.5
 _REACH = 24
 _HARSH = {1, 13}  # semitones
 _FREE = 5  # semitones about the centre
+_PERFECT, _FAULT = (0, 7), 4.0
+MUDDY_BELOW = 48  # C3: below it neighbours want a fifth or more between them
+_DENSE_BELOW = 52  # E3: below it there are no seconds
+_THIRD, _FIFTH = 3, 7
 
 
 def lead(
@@ -39,6 +43,7 @@ def lead(
     colour: str,
     centre: float,
     before: Sequence[int] | None = None,
+    since: Chord | None = None,
     low: int = 21,
     high: int = 108,
 ) -> tuple[int, ...]:
@@ -46,7 +51,9 @@ def lead(
 
     Among the inversions in close position (spread by an octave for ``open``) it takes the one with the least
     ``sum(|moves|) + 0.5 d + max(d - 5, 0)^2``, d being ``|mean - centre|`` and moves those from the chord
-    before, voice by voice. Semitones and minor ninths within the chord are avoided.
+    before, voice by voice. Semitones and minor ninths within the chord are avoided. A top voice that
+    runs in octaves or fifths with the roots costs as much as 4 semitones of motion; so does a ninth as the
+    lowest tone; what is muddy, `is_clear`, twice as much.
 
     Parameters
     ----------
@@ -59,6 +66,8 @@ def lead(
         MIDI key.
     before : sequence of int, optional
         Keys of the chord before.
+    since : Chord, optional
+        Which chord that was.
     low, high : int
         Keys that the instrument has.
 
@@ -93,7 +102,43 @@ def lead(
     if not candidates:
         raise ParameterError(f"no voicing of {len(classes)} tones within keys {low} to {high}")
     mild = [keys for keys in candidates if not _HARSH & {high - low for low, high in combinations(keys, 2)}]
-    return min(mild or candidates, key=lambda keys: (_cost(keys, centre, before), keys))
+    ninth = (tonic + chord.ninth) % _OCTAVE
+
+    def cost(keys: tuple[int, ...]) -> float:
+        runs = before and since and _runs_parallel(before[-1] - since.root, keys[-1] - chord.root, tonic)
+        faults = bool(runs) + (keys[0] % _OCTAVE == ninth) + 2 * (not is_clear(keys))
+        return _cost(keys, centre, before) + _FAULT * faults
+
+    return min(mild or candidates, key=lambda keys: (cost(keys), keys))
+
+
+def _runs_parallel(before: int, after: int, tonic: int) -> bool:
+    """Whether two top voices, less the roots of their chords, are the same octave or fifth above them."""
+    above = (after - tonic) % _OCTAVE
+    return above in _PERFECT and above == (before - tonic) % _OCTAVE
+
+
+def is_clear(keys: Sequence[int]) -> bool:
+    """Whether neighbours lie far enough apart for how low they are: fifths at the bottom, then thirds.
+
+    Parameters
+    ----------
+    keys : sequence of int
+        MIDI keys, rising.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_clear((40, 47, 55, 59)), is_clear((40, 44, 47))
+    (True, False)
+    """
+    return all(
+        high - low >= (_FIFTH if low < MUDDY_BELOW else _THIRD if low < _DENSE_BELOW else 0)
+        for low, high in pairwise(keys)
+    )
 
 
 def _stack(classes: Sequence[int], inversion: int, octave: int, *, spread: bool) -> tuple[int, ...]:

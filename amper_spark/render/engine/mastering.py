@@ -101,8 +101,11 @@ def shape(
     """
     _check(mix)
     # What the compressor holds back counts for the balance; what it does hardly depends on the equaliser.
-    held = mix * compressor_curve(mix, ratio=production.compression, rate=rate)
-    band_gains = matching_gains(held, production.spectrum_db, rate=rate)
+    band_gains = matching_gains(
+        mix * compressor_curve(mix, ratio=production.compression, rate=rate),
+        production.spectrum_db,
+        rate=rate,
+    )
     shaped = equalise(mix, band_gains, rate=rate)
     gain = compressor_curve(shaped, ratio=production.compression, rate=rate)
     shaped *= gain

@@ -22,14 +22,14 @@ from amper_spark.render.engine.fades import CUT_S, fade_out
 from amper_spark.render.engine.reverberation import reverberate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
     from amper_spark.render.score import Part, Production
 
 _DECIMALS = 9
-_BLOCK = 65_536  # samples that are mixed at a time, which stay in the cache
+_BLOCK = 65_536  # samples that are added at a time, which stay in the cache
 
 
 def pan_gains(pan: float) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def pan_gains(pan: float) -> tuple[float, float]:
 
 
 def mix(
-    stems: Sequence[npt.NDArray[np.float32]],
+    stems: Iterable[npt.NDArray[np.float32]],
     parts: Sequence[Part],
     production: Production,
     *,
@@ -74,8 +74,8 @@ def mix(
 
     Parameters
     ----------
-    stems : sequence of np.ndarray [shape=(sample,)], float32
-        What each part plays, mono, all at one level; silent after its end.
+    stems : iterable of np.ndarray [shape=(sample,)], float32
+        What each part plays, mono, all at one level; silent after its end. Taken one at a time.
     parts : sequence of Part
         How each of them enters the mix.
     production : Production
@@ -96,21 +96,25 @@ def mix(
     Raises
     ------
     ParameterError
-        Stems and parts do not match, a stem is longer than the mix, or a number makes no sense.
+        A stem is longer than the mix, or a number makes no sense.
+    ValueError
+        There are more stems than parts, or fewer.
     """
-    _check(stems, parts, n_samples, channels)
+    if channels not in (1, 2):
+        raise ParameterError(f"channels must be 1 or 2, got {channels}")
     if not parts:
         return np.zeros((channels, n_samples), dtype=np.float32)
-    stems = [np.ascontiguousarray(stem, dtype=np.float32) for stem in stems]
     cuts_hz = sorted({part.low_cut_hz for part in parts})
     buses = np.zeros((len(cuts_hz), channels, n_samples), dtype=np.float32)
     send = np.zeros((1, n_samples), dtype=np.float32)
-    entries = [(cuts_hz.index(part.low_cut_hz), _gains(part.pan, channels)) for part in parts]
-    for first in range(0, n_samples, _BLOCK):
-        block = slice(first, first + _BLOCK)
-        for stem, part, (bus, pan) in zip(stems, parts, entries, strict=True):
-            for channel, gain in enumerate(pan):
-                add_scaled(buses[bus, channel, block], stem[block], part.gain * gain)
+    for stem, part in zip(stems, parts, strict=True):
+        if stem.ndim != 1 or stem.size > n_samples:
+            raise ParameterError(f"the stem of {part.instrument} has shape {stem.shape}, the mix {n_samples}")
+        bus, pan = buses[cuts_hz.index(part.low_cut_hz)], _gains(part.pan, channels)
+        for first in range(0, stem.size, _BLOCK):
+            block = slice(first, first + _BLOCK)
+            for channel, gain in zip(bus, pan, strict=True):
+                add_scaled(channel[block], stem[block], part.gain * gain)
             add_scaled(send[0, block], stem[block], part.gain * part.send)
     rows = buses.reshape(len(cuts_hz) * channels, n_samples)
     cuts = {cut_hz: high_pass(cutoff_hz=cut_hz, rate=rate) for cut_hz in cuts_hz}
@@ -127,18 +131,6 @@ def mix(
         wet *= np.float32(production.wet)
         mixed += wet
     return mixed
-
-
-def _check(
-    stems: Sequence[npt.NDArray[np.float32]], parts: Sequence[Part], n_samples: int, channels: int
-) -> None:
-    if len(stems) != len(parts):
-        raise ParameterError(f"there are {len(stems)} stems for {len(parts)} parts")
-    if channels not in (1, 2):
-        raise ParameterError(f"channels must be 1 or 2, got {channels}")
-    for stem, part in zip(stems, parts, strict=True):
-        if stem.ndim != 1 or stem.size > n_samples:
-            raise ParameterError(f"the stem of {part.instrument} has shape {stem.shape}, the mix {n_samples}")
 
 
 def _gains(pan: float, channels: int) -> Sequence[float]:

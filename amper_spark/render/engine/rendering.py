@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,8 +88,8 @@ def mix_passages(score: Score, font: Font, *, channels: int) -> Iterator[npt.NDA
         yield mix_passage(play_parts(passage.parts, passage, font), passage.parts, passage, channels=channels)
 
 
-def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> list[npt.NDArray[np.float32]]:
-    """Play parts of a passage.
+def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> Iterator[npt.NDArray[np.float32]]:
+    """Play parts of a passage, one after the other.
 
     Parameters
     ----------
@@ -96,9 +97,9 @@ def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> list[npt.
     passage : Passage
     font : Font
 
-    Returns
-    -------
-    list of np.ndarray [shape=(sample,)], float32
+    Yields
+    ------
+    np.ndarray [shape=(sample,)], float32
         One for each part, at `SYNTHESIS_RATE`.
 
     Raises
@@ -106,26 +107,24 @@ def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> list[npt.
     FontError
         The font lacks a sound.
     """
-    return [
-        play(
+    for part in parts:
+        yield play(
             font,
             part,
             n_samples=round(passage.duration_s * SYNTHESIS_RATE),
             rate=SYNTHESIS_RATE,
             tuning_cents=passage.production.tuning_cents,
         )
-        for part in parts
-    ]
 
 
 def mix_passage(
-    played: Sequence[npt.NDArray[np.float32]], parts: Sequence[Part], passage: Passage, *, channels: int
+    played: Iterable[npt.NDArray[np.float32]], parts: Sequence[Part], passage: Passage, *, channels: int
 ) -> npt.NDArray[np.float32]:
     """Mix parts of a passage; one that is cut has a tail, in which only its room is heard.
 
     Parameters
     ----------
-    played : sequence of np.ndarray [shape=(sample,)], float32
+    played : iterable of np.ndarray [shape=(sample,)], float32
         From `play_parts`.
     parts : sequence of Part
     passage : Passage
@@ -182,10 +181,12 @@ def master(
         raise ParameterError(f"rate must be positive, got {rate}")
     total = _silence(score, channels=channels, rate=rate)
     shapings = []
-    for passage, mixed in zip(score.passages, mixes, strict=True):
-        shaped, shaping = shape(_resampled(mixed, rate), passage.production, rate=rate)
+    # By map, which keeps no mix while the next step is at work: they are large.
+    for passage, mixed in zip(score.passages, map(partial(_resampled, rate), mixes), strict=True):
+        shaped, shaping = shape(mixed, passage.production, rate=rate)
         _add(total, shaped, passage, rate=rate)
         shapings.append(shaping)
+        del mixed, shaped
     end(total, is_cut=True, rate=rate)
     audio, gain = finish(total, rate=rate)
     return audio, Treatment(tuple(shapings), gain)
@@ -219,7 +220,7 @@ def treat(
     total = _silence(score, channels=channels, rate=rate)
     for passage, mixed, shaping in zip(score.passages, mixes, treatment.shapings, strict=True):
         if mixed is not None:
-            _add(total, shaping.apply(_resampled(mixed, rate)), passage, rate=rate)
+            _add(total, shaping.apply(_resampled(rate, mixed)), passage, rate=rate)
     end(total, is_cut=True, rate=rate)
     total *= treatment.gain
     return total
@@ -229,7 +230,7 @@ def _silence(score: Score, *, channels: int, rate: int) -> npt.NDArray[np.float3
     return np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
 
 
-def _resampled(mixed: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
+def _resampled(rate: int, mixed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return mixed if rate == SYNTHESIS_RATE else resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
 
 

@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -20,7 +21,6 @@ from amper_spark.report.listening.selection import select_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from amper_spark.render.engine.fonts import Font
     from amper_spark.report.listening.pieces import Piece
@@ -47,7 +47,7 @@ def write_folder(
     Parameters
     ----------
     folder : Path
-        It is made. A folder that an earlier call has made is replaced, when all is done.
+        It is made. What an earlier call has put there is replaced, when all is done.
     font : Font
     seed : int
         Draws the descriptors and the pieces.
@@ -97,6 +97,7 @@ def write_folder(
         made_with = {
             what.removesuffix("_version"): version[:_VERSION_DIGITS]
             for what, version in versions(catalogue=catalogue, font=font).as_dict().items()
+            if what != "libraries_version"  # nobody compares pages byte by byte
         }
         texts = {
             "index.html": index_page(pieces, seed=seed, versions=made_with),
@@ -120,20 +121,30 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """Give a folder that gets its name when all is in it."""
-    if folder.exists() and not _is_ours(folder):
+    """Give a folder whose content gets to its place when all is in it."""
+    folder = Path(os.path.realpath(folder))  # "." has no name, and a link stays a link
+    if (folder.exists() or folder.is_symlink()) and not _is_ours(folder):
         raise ParameterError(f"{folder}: something else is there; name an empty folder or one to be made")
     passing = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     try:
         passing.mkdir(parents=True)
         yield passing
-        if folder.exists():
-            shutil.rmtree(folder)
-        passing.rename(folder)
+        _move_content(passing, folder)
     except OSError as error:
         raise WritingError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(passing, ignore_errors=True)
+
+
+def _move_content(passing: Path, folder: Path) -> None:
+    """Replace what is in a folder; the folder itself stays, as somebody's shell may be in it."""
+    if not folder.exists():
+        passing.rename(folder)
+        return
+    for old in folder.iterdir():
+        shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    for new in passing.iterdir():
+        new.rename(folder / new.name)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from rich.table import Table
+from rich.text import Text
 
 from amper_spark.errors import ParameterError
 from amper_spark.report.listening.blind import LEVELS
@@ -158,7 +159,7 @@ def read_session(file: Path) -> Session:
         return Session.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = printable(".".join(map(str, first["loc"])))
         raise ParameterError(
             f"{file}: not a result of the listening test: {place + ': ' if place else ''}{first['msg']}"
         ) from None
@@ -180,7 +181,8 @@ def read_sessions(files: Sequence[Path]) -> list[Session]:
             raise ParameterError(f"{file}: the same test as another of these files")
         first = next(iter(sessions.values()), session)
         if session.folder != first.folder:
-            raise ParameterError(f"{file}: other pieces were heard ({session.folder}, not {first.folder})")
+            others = printable(f"{session.folder}, not {first.folder}")
+            raise ParameterError(f"{file}: other pieces were heard ({others})")
         sessions[session.session] = session
     return list(sessions.values())
 
@@ -200,17 +202,15 @@ def results_tables(sessions: Sequence[Session]) -> list[Table]:
     Parameters
     ----------
     sessions : sequence of Session
+        Each counts as a listener of its own: two may have the same name, or none.
 
     Returns
     -------
     list of rich.table.Table
     """
     answers = [answer for session in sessions for answer in session.answers]
-    by_listener: dict[str, list[Answer]] = defaultdict(list)
-    for session in sessions:
-        by_listener[session.listener] += session.answers
     genres = dict.fromkeys(answer.truth for answer in answers if answer.level == "genre")
-    n = len(by_listener)
+    n = len(sessions)
     return [
         _table(
             f"{n} listener{'' if n == 1 else 's'}, {len({answer.piece for answer in answers})} pieces",
@@ -221,8 +221,8 @@ def results_tables(sessions: Sequence[Session]) -> list[Table]:
             "By listener",
             "listener, level",
             [
-                (f"{name}, {level}", [one for one in given if one.level == level])
-                for name, given in by_listener.items()
+                (f"{name}, {level}", [one for one in session.answers if one.level == level])
+                for name, session in zip(_names(sessions), sessions, strict=True)
                 for level in LEVELS
             ],
         ),
@@ -237,6 +237,26 @@ def results_tables(sessions: Sequence[Session]) -> list[Table]:
     ]
 
 
+def printable(text: str) -> str:
+    r"""Replace what strangers may have written to move a terminal's cursor or to break a line.
+
+    Examples
+    --------
+    >>> printable("Ann\x1b[2J")
+    'Ann�[2J'
+    """
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _names(sessions: Sequence[Session]) -> list[str]:
+    """Name listeners; those of one name by their tests too, which are in the names of the files."""
+    counts = Counter(session.listener for session in sessions)
+    return [
+        session.listener if counts[session.listener] == 1 else f"{session.listener} ({session.session})"
+        for session in sessions
+    ]
+
+
 def _table(title: str, first: str, rows: Iterable[tuple[str, list[Answer]]]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(first)
@@ -246,7 +266,7 @@ def _table(title: str, first: str, rows: Iterable[tuple[str, list[Answer]]]) -> 
         if (counted := score(answers)) is not None:
             low, high = counted.interval
             table.add_row(
-                name,
+                Text(printable(name)),
                 str(counted.n),
                 str(counted.hits),
                 f"{counted.share:.2f}",

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from amper_spark.descriptors.catalogue import Catalogue
 from amper_spark.errors import ParameterError
+from amper_spark.render.composer.repair import playable_descriptors
+from amper_spark.render.composer.style import load_styles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from amper_spark.descriptors.catalogue import Catalogue, Descriptor
+    from amper_spark.descriptors.catalogue import Descriptor
 
 ACTIVITIES = ("calm", "moderate", "lively")
 """Momentum 0 and 1, momentum 2, momentum 3 and 4."""
@@ -62,7 +65,7 @@ def select_descriptors(
     Raises
     ------
     ParameterError
-        No descriptor has such a name, or one is named twice.
+        No descriptor has such a name, one is named twice, or nobody plays its style.
 
     Examples
     --------
@@ -71,12 +74,18 @@ def select_descriptors(
     >>> len({descriptor.style for descriptor in chosen})
     17
     """
+    playable = playable_descriptors(catalogue, load_styles())
     if names is not None:
         if len(set(names)) < len(names):
             raise ParameterError(f"each descriptor once, got {', '.join(names)}")
-        return tuple(catalogue[name] for name in names)
+        chosen_ones = tuple(catalogue[name] for name in names)
+        if unplayed := [one for one in chosen_ones if one not in playable]:
+            raise ParameterError(
+                "; ".join(f"nobody plays {one.style}, the style of {one.name}" for one in unplayed)
+            )
+        return chosen_ones
     chosen: list[Descriptor] = []
-    for moods_by_subgenre in catalogue.hierarchy.values():
+    for moods_by_subgenre in Catalogue(playable).hierarchy.values():
         for by_mood in moods_by_subgenre.values():
             families: dict[Family, list[Descriptor]] = defaultdict(list)
             for descriptor in by_mood.values():

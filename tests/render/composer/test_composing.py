@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.composer.harmony import SCALES
+from amper_spark.render.composer.repair import nearest_descriptor
 from amper_spark.timeline.keys import pitch_class
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
 from amper_spark.timeline.problems import TimelineError
@@ -273,7 +276,7 @@ def test_seeds_are_those_that_a_timeline_can_hold(seed):
         composed(document(music("rock_indie_happy")), seed=seed)
 
 
-@pytest.mark.parametrize("duration_s", [0.001, 0.3, 1.0, 2.5, 4.0])
+@pytest.mark.parametrize("duration_s", [0.1, 0.3, 1.0, 2.5, 4.0])
 @pytest.mark.parametrize("end", [None, "cut", "ringout"])
 def test_very_short_regions_are_played_as_well_as_can_be(duration_s, end):
     at = {None: {}, "cut": {"cut_at": duration_s}, "ringout": {"ringout_at": duration_s / 2}}[end]
@@ -289,3 +292,73 @@ def test_very_short_regions_are_played_as_well_as_can_be(duration_s, end):
     }
     score = composed(data).score
     assert score.duration_s == duration_s
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    descriptors,
+    st.floats(0.1, 12.0),
+    st.one_of(st.integers(20, 400), st.sampled_from([20, 21, 399, 400])),
+    st.integers(0, 2**32),
+)
+def test_a_region_that_says_nothing_about_its_end_is_composed_at_any_tempo(
+    descriptor, duration_s, tempo_bpm, seed
+):
+    first = composed(document(music(descriptor), end_s=duration_s, tempo=tempo_bpm), seed=seed)
+    again = composed(dump_timeline(first.timeline), half=first.half)
+    assert dump_timeline(again.timeline) == dump_timeline(first.timeline)
+    assert notes_of(again.score) == notes_of(first.score)
+
+
+def test_a_misspelt_instrument_does_not_silence_the_others():
+    actions = [{"time": 8, "set_instruments": ["electric_guitarr"]}]
+    composition = composed(document(music("rock_indie_happy"), actions=actions, end_s=20), seed=1)
+    plain = composed(document(music("rock_indie_happy"), end_s=20), seed=1)
+    assert notes_of(composition.score) == notes_of(plain.score)
+    assert "there is no instrument 'electric_guitarr'" in composition.timeline.notifications[0]
+
+
+def test_edits_follow_edits():
+    def regions(**third):
+        return [
+            music("folk_acoustic_uplifting", id=1),
+            music("folk_acoustic_uplifting", id=2, edits=[{"type": "harmony"}]) | {"beat": 16},
+            music("folk_acoustic_uplifting", id=3, **third) | {"beat": 32},
+        ]
+
+    def harmonies(seed, **third):
+        document_ = document(*regions(**third), end_s=24, tempo=120)
+        _, second, third_ = composed(document_, seed=seed).score.passages
+        return [
+            {part.role: part.notes["key"].tobytes() for part in one.parts}.get("bass")
+            for one in (second, third_)
+        ]
+
+    seeds = range(8)
+    copied = [harmonies(seed, edits=[{"type": "harmony", "source_id": 2}]) for seed in seeds]
+    own = [harmonies(seed) for seed in seeds]
+    assert [second for second, _ in copied] == [second for second, _ in own]
+    assert any(third != other for (_, third), (_, other) in zip(copied, own, strict=True))
+
+
+def test_hits_are_told_not_to_be_played():
+    data = document(music("rock_indie_happy")) | {"unmetered_hits": [{"hit": "cymbal_crash", "time": 22}]}
+    composition = composed(data)
+    assert composition.score.duration_s == 22
+    assert "WARNING: hits are not played" in composition.timeline.notifications
+
+
+def test_a_style_that_nobody_plays_is_replaced_and_told():
+    jazz = [replace(one, genre="jazz", subgenre="swing", name=f"jazz_swing_{one.id}") for one in CATALOGUE][
+        :3
+    ]
+    rock = [one for one in CATALOGUE if one.style == "rock_indie"][:2]
+    composition = composed(document(music(jazz[0].name)), catalogue=Catalogue([*jazz[:1], *rock]))
+    assert "nobody plays jazz_swing, the style of" in composition.timeline.notifications[0]
+    with pytest.raises(ParameterError, match="nobody plays any style of this catalogue: jazz_swing"):
+        composed(document(music(jazz[0].name)), catalogue=Catalogue(jazz[:1]))
+
+
+def test_long_phrases_are_met_with_the_descriptor_of_most_common_words():
+    text = "something happy, an indie rock " * 100
+    assert nearest_descriptor(text, CATALOGUE).name == "rock_indie_happy"

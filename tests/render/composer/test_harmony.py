@@ -56,7 +56,7 @@ def test_voices_move_little_and_stay_about_the_centre(degrees, quality, tonic, c
         assert abs(sum(keys) / len(keys) - centre) <= 12
         if before is not None:
             assert max(min(abs(key - other) for other in before) for key in keys) <= (
-                9 if len(keys) > 2 else 12
+                10 if len(keys) > 2 else 12
             )
         before = keys
 

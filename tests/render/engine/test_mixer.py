@@ -136,8 +136,9 @@ def test_refuses_what_is_beyond_a_side(pan):
 
 
 def test_refuses_what_does_not_fit():
-    with pytest.raises(ParameterError, match="1 stems for 2 parts"):
-        mix([noise(1)], [part(), part()], PRODUCTION, n_samples=RATE, rate=RATE, channels=1)
+    for parts in ([part()], [part(), part(), part()]):
+        with pytest.raises(ValueError, match="zip"):
+            mix([noise(1), noise(2)], parts, PRODUCTION, n_samples=RATE, rate=RATE, channels=1)
     with pytest.raises(ParameterError, match="piano"):
         mix([noise(1)], [part()], PRODUCTION, n_samples=RATE - 1, rate=RATE, channels=1)
     with pytest.raises(ParameterError, match="channels"):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -14,18 +18,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.report.listening.blind import LEVELS, N_MOODS, decoded, encoded
-from amper_spark.report.listening.drawings import piano_roll
+from amper_spark.report.listening.drawings import piano_roll, roles_of, sounding
 from amper_spark.report.listening.folder import write_folder
 from amper_spark.report.listening.form import form_of
 from amper_spark.report.listening.pages import SCRIPTS_AND_STYLES
 from amper_spark.report.listening.selection import MAX_FAMILIES, mood_family, select_descriptors
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
+from amper_spark.timeline.single import single_timeline
 from tests.render.engine.small_fonts import Zone, sine, soundfont
 
 NAMES = ("rock_indie_stage_dive", "cinematic_percussion_dark_thunder")
@@ -107,6 +112,15 @@ def test_the_choice_has_moods_far_apart_of_every_subgenre():
 def test_a_descriptor_that_does_not_exist_is_refused_with_advice():
     with pytest.raises(ParameterError, match="rock_indie_driving"):
         select_descriptors(load_catalogue(), seed=0, names=["rock_indie_drivin"])
+
+
+def test_only_what_somebody_plays_is_chosen():
+    happy = load_catalogue()["rock_indie_happy"]
+    jazz = replace(happy, genre="jazz", subgenre="swing", name="jazz_swing_happy")
+    catalogue = Catalogue([jazz, load_catalogue()["folk_acoustic_uplifting"]])
+    assert [one.genre for one in select_descriptors(catalogue, seed=0)] == ["folk"]
+    with pytest.raises(ParameterError, match="nobody plays jazz_swing, the style of jazz_swing_happy"):
+        select_descriptors(catalogue, seed=0, names=[jazz.name])
 
 
 def test_the_folder_holds_the_pages_and_all_files_of_each_piece_and_nothing_else(made):
@@ -254,6 +268,19 @@ def test_a_piano_roll_has_every_note_at_its_time_and_pitch():
     assert ">C4</text>" in text
 
 
+def test_only_instruments_that_play_are_drawn():
+    composition = compose(single_timeline("folk_acoustic_uplifting", duration_s=8, seed=1))
+    (passage,) = composition.score.passages
+    silent = tuple(replace(part, notes=part.notes[:0]) for part in passage.parts)
+    form = form_of(composition.timeline)
+    mixed = replace(passage, parts=(silent[0], *passage.parts[1:]))
+    assert sounding(mixed) == passage.parts[1:]
+    assert roles_of(replace(passage, parts=silent)) == ()
+    without_it = replace(passage, parts=passage.parts[1:])
+    assert piano_roll(mixed, form, title="Roll") == piano_roll(without_it, form, title="Roll")
+    assert "Roll" in piano_roll(replace(passage, parts=silent), form, title="Roll").text
+
+
 def test_the_blind_test_asks_for_what_the_pieces_are_and_does_not_tell(made):
     folder, pieces, _ = made
     text = (folder / "blind.html").read_text()
@@ -313,6 +340,25 @@ def test_the_page_reads_draws_and_counts_as_it_should(made, tmp_path):
     assert [line[-3:] for line in table.splitlines()[1:]] == ['"1"', '"0"']
 
 
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_name_is_a_formula_to_a_spreadsheet(made, begins):
+    folder, _, _ = made
+    name = f'{begins}HYPERLINK("http://example.org")'
+    answer = {"piece": "a", "descriptor": "b", "level": "genre", "choices": ["rock"], "answer": "rock",
+              "truth": "rock"}  # fmt: skip
+    session = {"listener": name, "session": "s", "folder": "f", "answers": [answer]}
+    program = "console.log(JSON.stringify(require(process.argv[1]).asCsv(JSON.parse(process.argv[2]))))"
+    ran = subprocess.run(
+        [node(), "-e", program, folder / "blind.js", json.dumps(session)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert ran.returncode == 0, ran.stderr
+    (_, row) = csv.reader(io.StringIO(json.loads(ran.stdout), newline=""))
+    assert row == [f"'{name}", "s", "f", "a", "b", "genre", "1", "rock", "rock", "1"]
+
+
 def node():
     found = shutil.which("node")
     if found is None:
@@ -325,6 +371,49 @@ def test_a_folder_with_something_else_in_it_is_left_alone(font, tmp_path):
     with pytest.raises(ParameterError, match="something else is there"):
         write_folder(tmp_path, font=font, duration_s=DURATION_S, names=NAMES[:1])
     assert [file.name for file in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def test_the_folder_that_one_stands_in_can_be_filled_and_filled_again(font, tmp_path):
+    program = Path(sys.executable).with_name("amper-spark")
+    asked = f"--font {font.path} --duration 4 --descriptors {NAMES[1]}"
+    for seed in (1, 2):
+        ran = subprocess.run(
+            ["sh", "-c", f"{program} listen --to . {asked} --seed {seed} && ls pieces index.html"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.startswith("1 piece: open index.html in a browser")
+        assert ran.stdout.count(".mp3") == 1
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "pieces", "index.html", "blind.html", *SCRIPTS_AND_STYLES
+    }  # fmt: skip
+
+
+def test_a_link_to_a_folder_stays_one(font, tmp_path):
+    target, link = tmp_path / "disk" / "listen", tmp_path / "listen"
+    link.symlink_to(target)
+    for seed in (1, 2):
+        write_folder(link, font=font, seed=seed, duration_s=DURATION_S, names=NAMES[1:])
+        assert link.readlink() == target
+        assert len([*(target / "pieces").iterdir()]) == len(KINDS)
+    assert [file.name for file in target.parent.iterdir()] == ["listen"]
+
+
+def test_a_link_to_itself_is_refused_before_any_work(font, tmp_path):
+    link = tmp_path / "listen"
+    link.symlink_to(link)
+    told = []
+    with pytest.raises(ParameterError, match="something else is there"):
+        write_folder(
+            link,
+            font=font,
+            duration_s=DURATION_S,
+            names=NAMES[1:],
+            on_progress=lambda *what: told.append(what),
+        )
+    assert told == []
 
 
 def test_what_fails_half_way_leaves_nothing_behind_and_what_was_there_in_place(made, font):

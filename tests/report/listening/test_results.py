@@ -71,14 +71,49 @@ def test_the_command_shows_hits_with_intervals_beside_chance(saved):
     files = saved(anna=session("Anna", ["rock"] * 8 + ["folk"] * 2, ["sad"]), ben=session("Ben", ["hiphop"]))
     result = CliRunner(env={"COLUMNS": "120"}).invoke(listen, ["--results", *map(str, files)])
     assert result.exit_code == 0, result.output
-    rows = [
-        [cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line
-    ]
+    rows = rows_in(result.output)
     assert ["genre", "11", "8", "0.73", "0.43 to 0.90", "0.25"] in rows
     assert ["mood", "1", "1", "1.00", "0.21 to 1.00", "0.50"] in rows
     assert ["Anna, genre", "10", "8", "0.80", "0.49 to 0.94", "0.25"] in rows
     assert ["rock", "11", "8", "0.73", "0.43 to 0.90", "0.25"] in rows
     assert "2 listeners" in result.output
+
+
+def rows_in(output):
+    lines = (line for line in output.splitlines() if "│" in line)
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+@pytest.mark.parametrize("name", ["Ann [/x]", "[bold]Ann[/bold]", ":smile:", "Ann [link=file:///etc]"])
+def test_names_are_shown_as_they_were_typed(saved, name):
+    genre = f"rock {name}"
+    content = json.loads(json.dumps(session(name, ["rock"])).replace('"rock"', json.dumps(genre)))
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(listen, ["--results", *map(str, saved(ann=content))])
+    assert result.exit_code == 0, result.output
+    names = [row[0] for row in rows_in(result.output)]
+    assert f"{name}, genre" in names
+    assert genre in names
+
+
+def test_no_name_gives_orders_to_a_terminal(saved):
+    content = session("Ann\x1b[2J\nrock", ["rock"], folder="\x1b[2J")
+    files = saved(ann=content, ben=session("Ben", ["rock"]))
+    for asked in (files[:1], files, files[::-1]):
+        result = CliRunner(env={"COLUMNS": "120"}).invoke(listen, ["--results", *map(str, asked)])
+        assert "\x1b" not in result.output
+    assert "other pieces were heard" in result.output
+
+
+def test_listeners_of_one_name_are_told_apart(saved):
+    first, second = session("nobody", ["rock", "rock"]), session("nobody", ["folk"])
+    second["session"] = "another"
+    files = saved(first=first, second=second, anna=session("Anna", ["rock"]))
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(listen, ["--results", *map(str, files)])
+    assert "3 listeners" in result.output
+    shares = {row[0]: row[1:3] for row in rows_in(result.output)}
+    assert shares["nobody (session of nobody), genre"] == ["2", "2"]
+    assert shares["nobody (another), genre"] == ["1", "0"]
+    assert shares["Anna, genre"] == ["1", "1"]
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,10 @@ function score(answers, level) {
   };
 }
 
-/** Write a session as a table for spreadsheets. */
+/** Write a session as a table for spreadsheets, which take what begins with certain letters for a formula. */
 function asCsv(session) {
-  const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
+  const harmless = (value) => String(value).replace(/^[=+\-@\t\r\n]/, "'$&");
+  const quoted = (value) => `"${harmless(value).replaceAll('"', '""')}"`;
   const rows = session.answers.map((one) => [
     session.listener, session.session, session.folder, one.piece, one.descriptor, one.level,
     one.choices.length, one.answer, one.truth, Number(one.answer === one.truth),
