@@ -66,7 +66,6 @@ class Render:
     target_lufs, loudness_lufs, true_peak_dbtp : float
         Wanted loudness; loudness and true peak as measured.
     instruments : tuple of str
-        Those that have notes to play.
     n_notes : int
     timeline : str
         JSON in which nothing is open: played again by the same versions, it is the same music.
@@ -164,7 +163,7 @@ def make_render(order: RenderOrder, *, font: Font, catalogue: Catalogue) -> Rend
         target_lufs=passage.production.loudness_lufs - _MONO_DB - HEADROOM_DB + level_db,
         loudness_lufs=loudness_lufs,
         true_peak_dbtp=20 * math.log10(true_peak(audio)),
-        instruments=tuple(dict.fromkeys(part.instrument for part in passage.parts if len(part.notes))),
+        instruments=tuple(dict.fromkeys(part.instrument for part in passage.parts)),
         n_notes=sum(len(part.notes) for part in passage.parts),
         timeline=json.dumps(dump_timeline(composition.timeline), separators=(",", ":")),
     )

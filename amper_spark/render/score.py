@@ -49,7 +49,7 @@ class Part:
         One of `ROLES`.
     preset : Preset
     notes : ndarray of NOTE
-        Sorted by start.
+        At least one; sorted by start.
     gain : float
         Linear, beyond what brings all presets to one level.
     pan : float

@@ -98,6 +98,8 @@ class _Writing:
             end_s=self.brief.duration_s,
             rng=self.brief.generator("performance", seat.instrument.id),
         )
+        if not len(notes):  # what was written lies beyond the end
+            return None
         mix = part_mix(
             seat, self.brief.style, self.expression, self.brief.generator("mix", seat.instrument.id)
         )

@@ -27,9 +27,9 @@ def stem_names(score: Score) -> list[str]:
     -------
     list of str
         ``role-instrument``, in the order in which they first play; an instrument that plays in several
-        passages has one stem. Parts without a note have none.
+        passages has one stem.
     """
-    return list(dict.fromkeys(_name(part) for passage in score.passages for part in _sounding(passage)))
+    return list(dict.fromkeys(_name(part) for passage in score.passages for part in passage.parts))
 
 
 def render_stems(
@@ -69,14 +69,10 @@ def render_stems(
 
 
 def _mix_alone(name: str, passage: Passage, font: Font, channels: int) -> npt.NDArray[np.float32] | None:
-    parts = [part for part in _sounding(passage) if _name(part) == name]
+    parts = [part for part in passage.parts if _name(part) == name]
     if not parts:
         return None
     return mix_passage(play_parts(parts, passage, font), parts, passage, channels=channels)
-
-
-def _sounding(passage: Passage) -> list[Part]:
-    return [part for part in passage.parts if len(part.notes)]
 
 
 def _name(part: Part) -> str:

@@ -92,8 +92,8 @@ def piano_roll(passage: Passage, form: Form, *, title: str) -> Picture:
     -------
     amper_spark.report.listening.svg.Picture
     """
-    pitched = [part for part in sounding(passage) if part.role in _ORDER]
-    lanes = _lanes([part for part in sounding(passage) if part.role not in _ORDER])
+    pitched = [part for part in passage.parts if part.role in _ORDER]
+    lanes = _lanes([part for part in passage.parts if part.role not in _ORDER])
     low, high = _range(pitched)
     keys_height = (high - low + 1) * _ROW if pitched else 0
     height = round(_HEAD + keys_height + (10 if pitched else 0) + _LANE * len(lanes) + 6)
@@ -107,14 +107,9 @@ def piano_roll(passage: Passage, form: Form, *, title: str) -> Picture:
     return picture(elements, width=WIDTH, height=height, title=title)
 
 
-def sounding(passage: Passage) -> tuple[Part, ...]:
-    """Choose the parts that have notes; others of the band may rest for a whole passage."""
-    return tuple(part for part in passage.parts if len(part.notes))
-
-
 def roles_of(passage: Passage) -> tuple[str, ...]:
     """Name the roles that play, in the order of `amper_spark.render.score.ROLES`."""
-    playing = {part.role for part in sounding(passage)}
+    playing = {part.role for part in passage.parts}
     return tuple(role for role in ROLES if role in playing)
 
 

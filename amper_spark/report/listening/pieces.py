@@ -14,7 +14,7 @@ from amper_spark.render.delivery import tempi_of, timeline_text
 from amper_spark.render.engine.midi import midi_file
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import write_audio
-from amper_spark.report.listening.drawings import piano_roll, roles_of, sounding, waveform_picture
+from amper_spark.report.listening.drawings import piano_roll, roles_of, waveform_picture
 from amper_spark.report.listening.form import Form, form_of
 from amper_spark.report.listening.selection import mood_family
 from amper_spark.report.tables import clock
@@ -171,7 +171,7 @@ def _described(
     passage = composition.score.passages[0]
     form = form_of(composition.timeline)
     instruments = load_instruments()
-    pitched = [part.notes["key"] for part in sounding(passage) if part.role not in ("drums", "percussion")]
+    pitched = [part.notes["key"] for part in passage.parts if part.role not in ("drums", "percussion")]
     keys = np.concatenate(pitched) if pitched else np.empty(0, np.int16)
     key = composition.timeline.spans[0].regions[0].key
     return Piece(
@@ -182,7 +182,7 @@ def _described(
         tempo_bpm=form.tempo_bpm,
         key_name=key_name(key.tonic or "c", key.quality or "") if key is not None and keys.size else "",
         form=form,
-        band=tuple((part.role, instruments[part.instrument].name) for part in sounding(passage)),
+        band=tuple((part.role, instruments[part.instrument].name) for part in passage.parts),
         roles=roles_of(passage),
         notes_text=f"{_note_name(int(keys.min()))} to {_note_name(int(keys.max()))}" if keys.size else "",
         timeline=timeline_text(composition.timeline),

@@ -24,13 +24,12 @@ from amper_spark.errors import ParameterError
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.report.listening.blind import LEVELS, N_MOODS, decoded, encoded
-from amper_spark.report.listening.drawings import piano_roll, roles_of, sounding
+from amper_spark.report.listening.drawings import piano_roll
 from amper_spark.report.listening.folder import write_folder
 from amper_spark.report.listening.form import form_of
 from amper_spark.report.listening.pages import SCRIPTS_AND_STYLES
 from amper_spark.report.listening.selection import MAX_FAMILIES, mood_family, select_descriptors
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
-from amper_spark.timeline.single import single_timeline
 from tests.render.engine.small_fonts import Zone, sine, soundfont
 
 NAMES = ("rock_indie_stage_dive", "cinematic_percussion_dark_thunder")
@@ -266,19 +265,6 @@ def test_a_piano_roll_has_every_note_at_its_time_and_pitch():
     for bar in range(1, form.n_bars + 1):
         assert f">{bar}</text>" in text
     assert ">C4</text>" in text
-
-
-def test_only_instruments_that_play_are_drawn():
-    composition = compose(single_timeline("folk_acoustic_uplifting", duration_s=8, seed=1))
-    (passage,) = composition.score.passages
-    silent = tuple(replace(part, notes=part.notes[:0]) for part in passage.parts)
-    form = form_of(composition.timeline)
-    mixed = replace(passage, parts=(silent[0], *passage.parts[1:]))
-    assert sounding(mixed) == passage.parts[1:]
-    assert roles_of(replace(passage, parts=silent)) == ()
-    without_it = replace(passage, parts=passage.parts[1:])
-    assert piano_roll(mixed, form, title="Roll") == piano_roll(without_it, form, title="Roll")
-    assert "Roll" in piano_roll(replace(passage, parts=silent), form, title="Roll").text
 
 
 def test_the_blind_test_asks_for_what_the_pieces_are_and_does_not_tell(made):
