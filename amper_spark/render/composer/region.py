@@ -85,6 +85,7 @@ class _Writing:
             has_chords="chords" in self.arrangement.layers,
             has_ninths=self.harmony.colour == "sus2" or (self.harmony.colour == "add9" and self.may_rub),
             may_rub=self.may_rub,
+            is_dark=self.brief.style.is_dark,
         )
         player = Player(seat.instrument, preset, seat.role, tones, self.expression.length)
         written = list(self._written(seat, player))

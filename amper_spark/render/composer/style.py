@@ -111,6 +111,11 @@ class Style:
         """Whether it has harmony at all."""
         return any(role in _PITCHED for role in self.layers)
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether there is to be little power in the middle, from 500 to 2,000 Hz."""
+        return self.spectrum_db[2] < _DARK_DB
+
 
 @cache
 def load_styles(folder: Path = _FOLDER) -> Mapping[str, Style]:
@@ -178,6 +183,7 @@ def _style(name: str, table: _Table, problems: list[str]) -> Style:
     )
 
 
+_DARK_DB = -11.0
 _COPIED = ("activity", "swing", "room_s", "wet", "spectrum_db", "loudness_lufs", "compression", "gains_db")
 
 

@@ -18,7 +18,7 @@ _BASS_BOTTOM = 28  # E1
 _ARPEGGIO_ROOT = 71  # B4: figures reach two octaves above it
 _CENTRES = {"chords": 62, "arpeggio": 69, "pad": 62}
 _STRUM_CENTRE = 57
-_PAD_ABOVE_CHORDS, _PAD_BELOW_CHORDS = 74, 56
+_PAD_ABOVE_CHORDS, _PAD_BELOW_CHORDS, _DARK_PAD = 74, 56, 54
 
 
 @dataclass
@@ -45,6 +45,8 @@ class Tones:
         Whether others play ninths, next to which a pad has no minor third.
     may_rub : bool
         Whether ninths may lie beside minor thirds.
+    is_dark : bool
+        Whether a pad lies below the chords rather than above them.
     """
 
     instrument: Instrument
@@ -57,6 +59,7 @@ class Tones:
     has_chords: bool
     has_ninths: bool
     may_rub: bool
+    is_dark: bool
     _chord: Chord | None = None
     _keys: tuple[int, ...] = ()
     _led: tuple[int, ...] | None = None
@@ -167,10 +170,14 @@ class Tones:
     def _centre(self) -> int:
         if self._is_strummed:
             return _STRUM_CENTRE
-        if self.role == "pad" and self.has_chords:
-            reaches = self.instrument.high_key >= _PAD_ABOVE_CHORDS + _HALF_OCTAVE
-            return _PAD_ABOVE_CHORDS if reaches else _PAD_BELOW_CHORDS
-        return _CENTRES[self.role]
+        if self.role != "pad":
+            return _CENTRES[self.role]
+        if self.is_dark:
+            return _DARK_PAD
+        if not self.has_chords:
+            return _CENTRES["pad"]
+        reaches = self.instrument.high_key >= _PAD_ABOVE_CHORDS + _HALF_OCTAVE
+        return _PAD_ABOVE_CHORDS if reaches else _PAD_BELOW_CHORDS
 
     def _from_root(self, chord: Chord, colour: str) -> tuple[int, ...]:
         """Stack the tones of a chord on its root, which arpeggios dwell on, never far from the last one."""

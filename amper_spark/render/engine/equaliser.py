@@ -1,7 +1,7 @@
 """A matching equaliser: brings the balance of a mix to a wanted one.
 
 The power of the whole passage in five bands is compared with the shares that are wanted, and one filter,
-gentle and of linear phase, moves the bands: by 12 dB at most, since what an instrument does not have cannot
+gentle and of linear phase, moves the bands: by 14 dB at most, since what an instrument does not have cannot
 be equalised into it. The filter looks as far ahead as back, so that nothing moves in time.
 
 Its response is a weighted sum of six fixed ones, ``sum_b g_b R_b(f)``: one for each band, which overlap
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-LIMIT_DB = 12.0
+LIMIT_DB = 14.0
 """No band is moved further."""
 SUBSONIC_HZ = (45.0, 90.0)
 """Between these, boosts begin."""
@@ -58,7 +58,7 @@ def matching_gains(
     Returns
     -------
     tuple of 5 float
-        Linear, within 12 dB of 1. They keep the power of those bands that reach what is wanted; a band that
+        Linear, within 14 dB of 1. They keep the power of those bands that reach what is wanted; a band that
         holds nothing is left alone.
 
     Raises

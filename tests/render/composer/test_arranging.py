@@ -66,7 +66,7 @@ def arranged(wanted):
 
 
 def tones(instrument="grand_piano", role="chords", **more):
-    asked = {"colour": "triad", "register": 0, "is_foundation": False, "has_chords": True}
+    asked = {"colour": "triad", "register": 0, "is_foundation": False, "has_chords": True, "is_dark": False}
     asked |= {"has_ninths": False, "may_rub": False, **more}
     return Tones(INSTRUMENTS[instrument], role, 0, asked.pop("quality", "major"), **asked)
 
