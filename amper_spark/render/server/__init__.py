@@ -1,0 +1,1 @@
+"""The render server: Amper's API, version 1, in front of composer and engine."""

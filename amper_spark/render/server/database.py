@@ -1,0 +1,130 @@
+"""The server's database: SQLite in one file, shared by all processes of a server."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from amper_spark.errors import AmperSparkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+_BUSY_MS = 15_000
+_SCHEMA = """
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    secret_sha256 BLOB NOT NULL,
+    redacted TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    date_create REAL NOT NULL,
+    date_access REAL,
+    date_expire REAL,
+    date_revoke REAL
+) STRICT;
+
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    idempotency_key TEXT,
+    request_sha256 TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status TEXT NOT NULL,
+    progress_percent INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    lease_until REAL,
+    timeline TEXT,
+    files TEXT NOT NULL DEFAULT '[]',
+    problem TEXT,
+    date_create REAL NOT NULL,
+    date_update REAL,
+    date_finish REAL,
+    UNIQUE (client_id, idempotency_key)
+) STRICT;
+
+CREATE INDEX jobs_by_status ON jobs (status, number);
+CREATE INDEX jobs_by_finish ON jobs (date_finish);
+"""
+
+
+class DatabaseError(AmperSparkError):
+    """A database that cannot be used."""
+
+
+class Database:
+    """A database file, with a connection for each thread that asks for one.
+
+    Parameters
+    ----------
+    file : Path
+        Made if it is not there; its folder is.
+
+    Raises
+    ------
+    DatabaseError
+        No permission, no room, another program's file, or one of a newer server.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._connections = threading.local()
+        try:
+            with self.transaction() as connection:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise DatabaseError(f"the database {file} cannot be used: {error}") from error
+        if version > SCHEMA_VERSION:
+            raise DatabaseError(
+                f"the database {file} is of a newer server: schema {version}, this one knows {SCHEMA_VERSION}"
+            )
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection of this thread. Each statement is a transaction of its own."""
+        found: sqlite3.Connection | None = getattr(self._connections, "connection", None)
+        if found is None:
+            found = sqlite3.connect(self.file, timeout=_BUSY_MS / 1000, isolation_level=None)
+            found.row_factory = sqlite3.Row
+            found.execute("PRAGMA journal_mode = WAL")
+            # What a client has been told is on the disk: not even a power cut takes it back.
+            found.execute("PRAGMA synchronous = FULL")
+            found.execute("PRAGMA foreign_keys = ON")
+            self._connections.connection = found
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Do several things at once, or none of them; writers of all processes take turns.
+
+        Yields
+        ------
+        sqlite3.Connection
+        """
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection of this thread."""
+        found = getattr(self._connections, "connection", None)
+        if found is not None:
+            found.close()
+            self._connections.connection = None
