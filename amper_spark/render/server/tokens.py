@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from amper_spark.render.server.database import Database
 
 SCOPES = ("render", "read", "tokens")
-"""``render``: renders, compositions and their files; ``read``: entities; ``tokens``: making and revoking them."""
+"""``render``: music and its files; ``read``: entities; ``tokens``: making and revoking tokens."""
 
 _ID_BYTES, _SECRET_BYTES = 8, 32
 _TOKEN = re.compile(r"amper_([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
