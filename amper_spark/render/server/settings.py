@@ -1,0 +1,37 @@
+"""How a server is set up: the section ``server`` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ServerSettings(BaseModel):
+    """Everything about a server that is not told on its command line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Processes that compose and play; None: one for each core."""
+    max_waiting: Count = 1_000
+    """Jobs that may wait; beyond them, clients are asked to come back later."""
+    keep_hours: Positive = 48.0
+    """How long finished jobs and their files can be had."""
+    max_duration_s: Annotated[float, Field(gt=0, le=1_800)] = 900.0
+    """Of a timeline."""
+    max_regions: Count = 500
+    """Of a timeline."""
+    max_body_kb: Count = 1_024
+    """Of a request."""
+    requests_per_minute: Count = 600
+    """Of one token, over a minute; a tenth of them at once."""
+    job_timeout_s: Positive = 60.0
+    """What a job may take, beside twice the duration of its music."""
+    link_lasts_s: Positive = 3_600.0
+    """How long a signed link to a file works."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages of other origins that may use the server from a browser."""

@@ -1,0 +1,110 @@
+"""Where the server keeps what it has made: no path is ever built from what a client says.
+
+The folder holds ``server.sqlite``, ``secret``, ``previews/``, and ``files/<job>/<attempt>/``. Each attempt
+at a job has a folder of its own, so that one whose lease is lost cannot spoil what another one makes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from amper_spark.errors import AmperSparkError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from amper_spark.render.server.job import Job
+
+_SECRET_BYTES = 32
+
+
+class StorageError(AmperSparkError):
+    """A folder that cannot be used."""
+
+
+class Storage:
+    """The folder of a server.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there, for its owner alone.
+
+    Raises
+    ------
+    StorageError
+        No permission, no room.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ("files", "previews"):
+                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"the folder {folder} cannot be used: {error.strerror}") from error
+
+    @property
+    def database(self) -> Path:
+        """File of the database."""
+        return self.folder / "server.sqlite"
+
+    @property
+    def previews(self) -> Path:
+        """Folder of the previews: ``<descriptor>.mp3``."""
+        return self.folder / "previews"
+
+    def secret(self) -> bytes:
+        """Return what links are signed with; made once, readable by the owner alone.
+
+        Raises
+        ------
+        StorageError
+            It cannot be read or made.
+        """
+        file = self.folder / "secret"
+        try:
+            if not file.exists():
+                passing = file.with_name(f"secret.{secrets.token_hex(8)}")
+                with os.fdopen(os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                    stream.write(secrets.token_bytes(_SECRET_BYTES))
+                try:
+                    os.link(passing, file)  # whoever is first: all processes then read the same
+                except FileExistsError:
+                    pass
+                finally:
+                    passing.unlink()
+            return file.read_bytes()
+        except OSError as error:
+            raise StorageError(f"{file} cannot be used: {error.strerror}") from error
+
+    def begin(self, job: Job) -> Path:
+        """Make a folder for an attempt at a job."""
+        folder = self.folder / "files" / job.id / f"{job.attempts}-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o700, parents=True)
+        return folder
+
+    def discard(self, attempt: Path) -> None:
+        """Remove what an attempt has made."""
+        shutil.rmtree(attempt, ignore_errors=True)
+
+    def find(self, job: Job, name: str) -> Path | None:
+        """Return a file of a job, if the job says that it has one of that name."""
+        for file in job.files:
+            if file["name"] == name:
+                return self.folder / "files" / job.id / file["attempt"] / file["name"]
+        return None
+
+    def forget(self, job_ids: Collection[str]) -> None:
+        """Remove the files of jobs."""
+        for job_id in job_ids:
+            shutil.rmtree(self.folder / "files" / job_id, ignore_errors=True)
+
+    def job_ids(self) -> list[str]:
+        """Name the jobs that have files, those included that nobody remembers."""
+        return sorted(entry.name for entry in (self.folder / "files").iterdir())
