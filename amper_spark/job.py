@@ -247,7 +247,8 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(FAILED)
     except OSError as error:
         # A full disk, a permission, a connection: the system's own words and the file it is about.
-        click.echo(f"Error: {error}", err=True)
+        told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
+        click.echo(f"Error: {told}", err=True)
         sys.exit(FAILED)
 
 

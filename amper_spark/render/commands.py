@@ -66,9 +66,11 @@ def render(
     Examples:
       amper-spark render folk_acoustic_uplifting bonfire.mp3
       amper-spark render cinematic_ambient_tense tense.wav tense.mid tense.json --duration 90 --seed 7
-      amper-spark render film.json film.mp3 film-stems.zip
+      amper-spark render docs/examples/film.json film.mp3 film-stems.zip
     """
     with errors_in_one_line():
+        from rich.console import Console
+
         from amper_spark.descriptors.catalogue import load_catalogue
         from amper_spark.render.composer.composing import compose
         from amper_spark.render.delivery import check_deliverable, deliver
@@ -78,13 +80,17 @@ def render(
         catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         timeline = _timeline(music, duration_s, catalogue)
         check_deliverable(files)
+        if music in map(str, files) or Path(music).resolve() in {file.resolve() for file in files}:
+            raise ParameterError(f"{music} would be replaced by what is made of it: name another file")
         composition = compose(timeline, seed=seed, catalogue=catalogue)
         for notification in composition.timeline.notifications:
             click.echo(notification, err=True)
-        for file, n_clipped in deliver(composition, files, font=load_font(fetch_font(font))):
-            click.echo(f"{file}: {file.stat().st_size:,} bytes")
-            if n_clipped:
-                click.echo(f"Warning: {file}: {n_clipped:,} samples beyond full scale were clipped", err=True)
+        with Console(stderr=True).status("Playing. The first time loops are compiled, which takes a minute."):
+            for file, n_clipped in deliver(composition, files, font=load_font(fetch_font(font))):
+                click.echo(f"{file}: {file.stat().st_size:,} bytes")
+                if n_clipped:
+                    told = f"Warning: {file}: {n_clipped:,} samples beyond full scale were clipped"
+                    click.echo(told, err=True)
 
 
 def _timeline(music: str, duration_s: float | None, catalogue: Catalogue) -> Timeline:
@@ -100,8 +106,11 @@ def _timeline(music: str, duration_s: float | None, catalogue: Catalogue) -> Tim
         )
     if duration_s is not None:
         raise ParameterError("--duration is for descriptors: a timeline says itself how long it is")
-    with click.open_file(music, "rb") as stream:
-        content = stream.read()
+    try:
+        with click.open_file(music, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise ParameterError(f"{music} cannot be read: {error.strerror}") from error
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

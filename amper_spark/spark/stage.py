@@ -196,7 +196,7 @@ def run_stage(
     with showing as shown, stop_requests() as stop:
         shown.begin(total=pending.units.num_rows, total_bytes=pc.sum(pending.units[WEIGHT]).as_py())
         for number, cut in enumerate(cuts, start=1):
-            label = f"{stage.name} {number}/{len(cuts)}"
+            label = f"{stage.name}, batch {number} of {len(cuts)},"
             if stop.is_set():
                 raise StageInterruptedError(f"{stage.name} was stopped before {label}. {advice}")
             batch_began_s = time.monotonic()

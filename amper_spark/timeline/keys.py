@@ -29,6 +29,7 @@ _ACCIDENTALS = {"eses": -2, "es": -1, "": 0, "is": 1, "isis": 2}
 _SUFFIXES = {semitones: suffix for suffix, semitones in _ACCIDENTALS.items()}
 _SHORT = {"es": "ees", "eses": "eeses", "as": "aes", "ases": "aeses", "asas": "aeses"}
 """How these are spoken, and the form that follows the rule."""
+_SIGNS = {"#": "is", "##": "isis", "b": "es", "bb": "eses", "♯": "is", "♭": "es"}
 
 _FIFTH = 7
 _PITCH_CLASSES = 12
@@ -55,7 +56,8 @@ def canonical_tonic(tonic: str) -> str:
     Parameters
     ----------
     tonic : str
-        In upper or lower case; also the short forms ``es``, ``as``, ``eses``, ``ases`` and ``asas``.
+        In upper or lower case; also the short forms ``es``, ``as``, ``eses``, ``ases`` and ``asas``, and
+        signs: ``f#``, ``Bb``, ``A♭``.
 
     Returns
     -------
@@ -68,11 +70,13 @@ def canonical_tonic(tonic: str) -> str:
 
     Examples
     --------
-    >>> [canonical_tonic(name) for name in ("C", "cis", "Bes", "es", "ases")]
-    ['c', 'cis', 'bes', 'ees', 'aeses']
+    >>> [canonical_tonic(name) for name in ("C", "cis", "Bes", "es", "ases", "F#", "bb", "A♭")]
+    ['c', 'cis', 'bes', 'ees', 'aeses', 'fis', 'bes', 'aes']
     """
     name = tonic.lower()
     name = _SHORT.get(name, name)
+    if name[1:] in _SIGNS:
+        name = name[0] + _SIGNS[name[1:]]
     if name[:1] not in set(_LETTERS) or name[1:] not in _ACCIDENTALS:
         raise ParameterError(
             f"a tonic is a letter from a to g with nothing, is, isis, es or eses after it, got {tonic[:40]!r}"

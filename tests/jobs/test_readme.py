@@ -64,8 +64,10 @@ def test_the_plain_snippets(code):
     assert names["analysis"].windows["tempo"].shape == (1,)
 
 
-def test_the_snippet_that_renders():
+def test_the_snippet_that_renders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(RENDERED, names := {})  # noqa: S102 - the README's own code
+    assert (tmp_path / "bonfire.mp3").stat().st_size > 100_000
     assert names["audio"].shape == (2, 30 * 44_100)
 
 

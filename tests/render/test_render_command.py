@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -16,6 +17,7 @@ from amper_spark.timeline.parsing import parse_timeline
 from tests.render.whole_fonts import whole_font
 
 NAME = "rock_indie_happy"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STEP = 1 / 32_768
 
 
@@ -77,6 +79,24 @@ def test_a_timeline_is_piped_in_and_what_was_put_right_is_told(said, tmp_path):
     assert "rock_indie_hapy" in told.splitlines()[0]
 
 
+def test_hits_are_in_all_forms(said, tmp_path):
+    document = timeline(tempo=120, metered_hits=[{"hit": "deep_dry_hit", "beat": 4}])
+    document["unmetered_hits"] = [{"hit": "cymbal_swell_1s", "time": 8}, {"hit": "cymbal_crush", "time": 3}]
+    files = [tmp_path / f"music.{suffix}" for suffix in ("wav", "zip", "mid", "json")]
+    told = said("-", *files, piped=json.dumps(document))
+    assert told.startswith("WARNING: there is no hit 'cymbal_crush'; did you mean 'cymbal_crash'")
+    wav, stems, notes, completed = files
+    audio, rate = soundfile.read(wav)
+    assert len(audio) == 8 * rate
+    assert np.abs(audio[round(7.5 * rate) :]).max() > 0.05
+    with zipfile.ZipFile(stems) as archive:
+        assert {"hit-deep_dry_hit.wav", "hit-cymbal_swell_1s.wav"} <= set(archive.namelist())
+    assert "cymbal_swell_1s (hit)" in [track.name for track in mido.MidiFile(notes).tracks]
+    written = json.loads(completed.read_text())
+    assert written["unmetered_hits"] == [{"hit": "cymbal_swell_1s", "time": 8}]
+    assert [hit["hit"] for hit in written["spans"][0]["metered_hits"]] == ["deep_dry_hit"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "piped", "status", "message"),
     [
@@ -87,7 +107,7 @@ def test_a_timeline_is_piped_in_and_what_was_put_right_is_told(said, tmp_path):
             2,
             "film.jsonl is neither a descriptor nor a file",
         ),
-        (["film.json", "o.wav"], None, 1, "film.json"),
+        (["film.json", "o.wav"], None, 2, "film.json cannot be read: No such file or directory"),
         (["-", "o.wav"], "{", 2, "- is not JSON"),
         (["-", "o.wav"], "[" * 100_000, 2, "- is not JSON"),
         (["-", "o.wav"], '{"spans": []}', 1, "/spans: "),
@@ -141,3 +161,19 @@ def test_bar_lines_are_where_music_begins():
     assert tempi[0][0] == 0
     assert tempi[1] == (5.3, 120)
     assert tempi[0][1] * 5.3 / 60 == pytest.approx(12)
+
+
+def test_no_timeline_is_replaced_by_what_is_made_of_it(said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.json").write_text(json.dumps(timeline(tempo=120)))
+    before = (tmp_path / "film.json").read_text()
+    assert "would be replaced" in said("film.json", "./film.json", status=2)
+    assert (tmp_path / "film.json").read_text() == before
+
+
+@pytest.mark.parametrize("example", ["film", "beats"])
+def test_the_examples_of_the_documents_are_sound(said, tmp_path, example):
+    file = EXAMPLES / f"{example}.json"
+    assert "WARNING" not in said(file, tmp_path / "completed.json")
+    completed = json.loads((tmp_path / "completed.json").read_text())
+    assert len(completed["spans"][0]["regions"]) == 2

@@ -483,7 +483,7 @@ def test_a_worker_that_always_crashes_is_told_in_a_line(spark: SparkSession, lak
         os.kill(os.getpid(), signal.SIGKILL)
         return row_of(unit)
 
-    with pytest.raises(AmperSparkError, match=r"\Aanalyze 1/1 failed: Python worker exited unexpectedly"):
+    with pytest.raises(AmperSparkError, match=r"\Aanalyze, batch 1 of 1, failed: Python worker exited unexpectedly"):
         run_stage(spark, lake, a_stage(work), units_of(1), settings=SETTINGS)
 
     assert not lake.exists("analyses")
@@ -568,7 +568,7 @@ def test_losing_spark_itself_is_told_in_a_line(tmp_path: Path):
     )
 
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("analyze 1/1 failed: Spark's Java process has ended")
+    assert run.stdout.startswith("analyze, batch 1 of 1, failed: Spark's Java process has ended")
     assert "run the same command again" in run.stdout
 
 

@@ -36,7 +36,7 @@ def test_letters_and_accidentals_in_either_case(spelled, number):
     assert canonical_tonic(canonical_tonic(spelled.upper())) == canonical_tonic(spelled)
 
 
-@pytest.mark.parametrize("tonic", ["", "h", "cs", "c#", "db", "cisisis", "ese", "c ", "\ud800"])
+@pytest.mark.parametrize("tonic", ["", "h", "cs", "cisisis", "ese", "c ", "\ud800"])
 def test_what_is_no_tonic_is_refused(tonic):
     with pytest.raises(ParameterError, match="a tonic is a letter"):
         pitch_class(tonic)
