@@ -65,7 +65,9 @@ def _changes_tempo(action: Action) -> bool:
 
 
 def _gives_tempo(action: Action) -> bool:
-    return action.set_tempo is not None or action.ramp_tempo is not None or _is_random(action)
+    if action.set_tempo is not None or action.ramp_tempo is not None:
+        return True
+    return _is_random(action) and action.copy_tempo_from_time is None  # which counts before what is drawn
 
 
 def _is_random(action: Action) -> bool:

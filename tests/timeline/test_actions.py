@@ -149,6 +149,7 @@ def test_tempo_of_the_start_is_a_point_before_the_changes(resolve):
         ([added(0) | {"set_tempo": 70}], [(0, 70)], []),
         ([added(0) | {"copy_tempo_from_time": 0}], [(0, 90)], ["d"]),
         ([added(0, random_tempo=True) | {"set_tempo": 70}], [(0, 70)], []),
+        ([added(0, random_tempo=True) | {"copy_tempo_from_time": 0}], [(0, 90)], ["d"]),
     ],
 )
 def test_a_tempo_is_drawn_only_where_none_is_given(resolve, choices, actions, tempo, asked):
