@@ -29,7 +29,8 @@ from amper_spark.render.corpus import make_render
 from amper_spark.render.corpus_plan import RenderOrder, plan_corpus, timeline_of
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.engine.known_fonts import DEFAULT_FONT, FONTS, fetch_font
-from amper_spark.render.engine.rendering import master, mix_passage, play_parts
+from amper_spark.render.engine.playing import mix_passage, play_parts
+from amper_spark.render.engine.rendering import master
 from amper_spark.render.engine.writing import write_audio
 from benchmarks.cost import Cost, cpu_s
 from benchmarks.options import document_parser, parsed_options

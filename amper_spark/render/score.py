@@ -15,6 +15,9 @@ NOTE = np.dtype([("start_s", "f8"), ("duration_s", "f8"), ("key", "i2"), ("veloc
 
 ROLES = ("drums", "percussion", "bass", "chords", "arpeggio", "pad")
 
+HIT = "hit"
+"""The role of what hits are made of."""
+
 SPECTRUM_BANDS_HZ = (20.0, 120.0, 500.0, 2_000.0, 6_000.0, 11_025.0)
 """Edges of the five bands in which the balance of a mix is told."""
 
@@ -46,7 +49,7 @@ class Part:
     ----------
     instrument : str
     role : str
-        One of `ROLES`.
+        One of `ROLES`, or that of a hit, `HIT`.
     preset : Preset
     notes : ndarray of NOTE
         At least one; sorted by start.
@@ -128,6 +131,35 @@ class Passage:
 
 
 @dataclass(frozen=True, eq=False)
+class Hit:
+    """A single sound on top of the music.
+
+    Parameters
+    ----------
+    name : str
+    time_s : float
+        When it strikes, from the start of the score.
+    lead_s : float >= 0
+        So long before, it begins, even before the score does; its notes count from there.
+    parts : tuple of Part
+        The same object for all hits of a name.
+    loudness_lufs : float
+        Wanted loudness of its loudest 0.4 s, as that of left and right.
+    """
+
+    name: str
+    time_s: float
+    lead_s: float
+    parts: tuple[Part, ...]
+    loudness_lufs: float
+
+    @property
+    def start_s(self) -> float:
+        """When it begins; below 0 where the beginning is not heard."""
+        return self.time_s - self.lead_s
+
+
+@dataclass(frozen=True, eq=False)
 class Score:
     """All that is played.
 
@@ -137,7 +169,10 @@ class Score:
         Of the audio, tails and silence included.
     passages : tuple of Passage
         In time, without overlap; what lies between them is silent.
+    hits : tuple of Hit
+        In time, on top of passages and of silence; what would sound after the end is left out.
     """
 
     duration_s: float
     passages: tuple[Passage, ...]
+    hits: tuple[Hit, ...] = ()

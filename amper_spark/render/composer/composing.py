@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
+from amper_spark.descriptors.hits import Hits, load_hits
 from amper_spark.descriptors.instruments import Instruments, load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.brief import Brief, Seat
 from amper_spark.render.composer.drawing import Draws, generator, half_of
 from amper_spark.render.composer.fitting import RING_S, SHORT_RING_S, FittedRegion, fit_region, fitted_tempo
+from amper_spark.render.composer.hits import on_their_beats, scored_hits
 from amper_spark.render.composer.keys import settle_key
 from amper_spark.render.composer.meter import Meter
 from amper_spark.render.composer.region import compose_region
@@ -22,7 +24,6 @@ from amper_spark.render.composer.style import HALVES, Style, load_styles
 from amper_spark.render.score import Score
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.completion import completed_timeline
-from amper_spark.timeline.names import names_in
 from amper_spark.timeline.problems import Problem, TimelineError
 from amper_spark.timeline.resolved import ResolvedEnd
 
@@ -105,12 +106,14 @@ def compose(
     half = half or half_of(seed)
     if half not in HALVES:
         raise ParameterError(f"half must be {' or '.join(HALVES)}, got {half!r}")
-    known = _Known(catalogue or load_catalogue(), load_instruments(), load_styles())
+    known = _Known(catalogue or load_catalogue(), load_instruments(), load_hits(), load_styles())
     named, warnings = with_known_names(
-        timeline, catalogue=known.catalogue, instruments=known.instruments, styles=known.styles
+        timeline,
+        catalogue=known.catalogue,
+        instruments=known.instruments,
+        hits=known.hits,
+        styles=known.styles,
     )
-    if names_in(timeline).hits:  # which only make the timeline longer
-        warnings = (*warnings, "WARNING: hits are not played")
     draws = Draws(seed, half, known.catalogue, known.instruments, known.styles)
     return _Composing(apply_actions(named, draws), list(warnings), seed, half, known).compose()
 
@@ -119,6 +122,7 @@ def compose(
 class _Known:
     catalogue: Catalogue
     instruments: Instruments
+    hits: Hits
     styles: Mapping[str, Style]
 
 
@@ -148,15 +152,14 @@ class _Composing:
                 settled[region.id] = region
                 passages.append(compose_region(brief))
             regions = tuple(settled.get(region.id, region) for region in span.regions)
-            spans.append(replace(span, tempo=tempo, regions=regions))
-        completed = replace(
-            self.resolved,
-            spans=tuple(spans),
-            random_seed=self.seed,
-            notifications=tuple(dict.fromkeys((*self.warnings, *self.resolved.notifications))),
-        )
-        score = Score(self.resolved.duration_s, tuple(passages))
-        return Composition(score, completed_timeline(completed), self.half)
+            hits = on_their_beats(span, fitted, tempo)
+            spans.append(replace(span, tempo=tempo, regions=regions, hits=hits))
+        completed = replace(self.resolved, spans=tuple(spans), random_seed=self.seed)
+        duration_s = completed.duration_s
+        scored, unheard = scored_hits(completed.hits, self.known.hits, passages, duration_s=duration_s)
+        told = tuple(dict.fromkeys((*self.warnings, *unheard, *self.resolved.notifications)))
+        score = Score(duration_s, tuple(passages), scored)
+        return Composition(score, completed_timeline(replace(completed, notifications=told)), self.half)
 
     def _ring_s(self, region: ResolvedRegion, span: ResolvedSpan) -> tuple[float, float]:
         band = (self.known.instruments[name] for name in span.instruments_at(region.start_s))

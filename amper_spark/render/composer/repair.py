@@ -11,9 +11,10 @@ from amper_spark.suggestions import did_you_mean
 from amper_spark.timeline.names import names_in, renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Sequence
 
     from amper_spark.descriptors.catalogue import Catalogue, Descriptor
+    from amper_spark.descriptors.hits import Hits
     from amper_spark.descriptors.instruments import Instruments
     from amper_spark.timeline.document import Timeline
 
@@ -22,15 +23,21 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def with_known_names(
-    timeline: Timeline, *, catalogue: Catalogue, instruments: Instruments, styles: Container[str]
+    timeline: Timeline,
+    *,
+    catalogue: Catalogue,
+    instruments: Instruments,
+    hits: Hits,
+    styles: Container[str],
 ) -> tuple[Timeline, tuple[str, ...]]:
-    """Replace descriptors that are unknown or that nobody can play, and leave unknown instruments out.
+    """Replace descriptors that are unknown or that nobody can play; leave out unknown instruments and hits.
 
     Parameters
     ----------
     timeline : Timeline
     catalogue : Catalogue
     instruments : Instruments
+    hits : Hits
     styles : container of str
         That can be played.
 
@@ -61,13 +68,21 @@ def with_known_names(
             instead[name] = known.name
             warnings.append(f"WARNING: descriptor {name} is called {known.name} now")
     unknown = [name for name in names.instruments if name not in instruments]
-    ids = [one.id for one in instruments]
-    for name in unknown:
-        advice = did_you_mean(name, ids)
-        warnings.append(
-            f"WARNING: there is no instrument {name!r}{f'{advice} It' if advice else ': it'} is left out"
-        )
-    return renamed(timeline, descriptors=instead, instruments=dict.fromkeys(unknown)), tuple(warnings)
+    unknown_hits = [name for name in names.hits if name not in hits]
+    warnings += [_left_out("instrument", name, [one.id for one in instruments]) for name in unknown]
+    warnings += [_left_out("hit", name, [one.id for one in hits]) for name in unknown_hits]
+    left = renamed(
+        timeline,
+        descriptors=instead,
+        instruments=dict.fromkeys(unknown),
+        hits=dict.fromkeys(unknown_hits),
+    )
+    return left, tuple(warnings)
+
+
+def _left_out(what: str, name: str, known: Sequence[str]) -> str:
+    advice = did_you_mean(name, known)
+    return f"WARNING: there is no {what} {name!r}{f'{advice} It' if advice else ': it'} is left out"
 
 
 def playable_descriptors(catalogue: Catalogue, styles: Container[str]) -> tuple[Descriptor, ...]:

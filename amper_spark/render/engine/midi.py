@@ -13,6 +13,7 @@ import numpy as np
 
 from amper_spark.errors import MissingExtraError, ParameterError
 from amper_spark.render.engine.notes import release_before_repeats
+from amper_spark.render.score import HIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import mido
     from numpy.typing import NDArray
 
-    from amper_spark.render.score import Part, Passage, Score
+    from amper_spark.render.score import Part, Score
 
 TICKS_PER_BEAT = 960
 """Ticks are shorter than 2 ms from 32 beats a minute on, so that times are right within 1 ms."""
@@ -32,6 +33,16 @@ _BANK, _VOLUME, _PAN, _REVERBERATION = 0, 7, 10, 91  # controllers
 _MAX = 127
 _UNITY_VOLUME = 100
 _S_TO_US = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class _Played:
+    """A part that is played from one time to another; notes that last longer may be cut there."""
+
+    part: Part
+    start_s: float
+    end_s: float
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -53,13 +64,14 @@ class _Segment:
 def midi_file(score: Score, *, tempi: Sequence[tuple[float, float]] = ((0.0, 120.0),)) -> bytes:
     """Return a score as the content of a Standard MIDI File.
 
-    There is one track for each instrument in each role, over all passages. Each has a channel of its own on
-    one of as many ports as it takes: drum kits have the tenth channel, each on another port; the others share
-    out the 15 that are left, then go on to the next port. Programs that know nothing of ports play what has
-    the same channel with the same sound.
+    There is one track for each instrument in each role, over all passages, and one for each sound that a hit
+    is made of, named after the hit. Each has a channel of its own on one of as many ports as it takes: drum
+    kits have the tenth channel, each on another port; the others share out the 15 that are left, then go on
+    to the next port. Programs that know nothing of ports play what has the same channel with the same sound.
 
     Volume (controller 7) is 100 for a gain of 1, and squares as velocity does; pan (10) and reverberation
-    (91) are those of the mix. Notes of a passage that is cut are cut with it.
+    (91) are those of the mix. Notes of a passage that is cut are cut with it, those of hits with the score;
+    notes of hits that would begin before the score are left out.
 
     Parameters
     ----------
@@ -91,8 +103,8 @@ def midi_file(score: Score, *, tempi: Sequence[tuple[float, float]] = ((0.0, 120
     file.tracks.append(_track("tempo", tempo_changes))
     for (instrument, role), (port, channel), parts in _tracks(score):
         events = [(0, mido.MetaMessage("midi_port", port=port))]
-        for passage, part in parts:
-            events += _settings(passage, part, channel, clock)
+        for one in parts:
+            events += _settings(one, channel, clock)
         events += _notes(parts, channel, clock)
         file.tracks.append(_track(f"{instrument} ({role})", events))
     stream = io.BytesIO()
@@ -121,16 +133,19 @@ def _tick(clock: Sequence[_Segment], time_s: float) -> int:
     return segment.tick(time_s)
 
 
-def _tracks(
-    score: Score,
-) -> Iterator[tuple[tuple[str, str], tuple[int, int], list[tuple[Passage, Part]]]]:
+def _tracks(score: Score) -> Iterator[tuple[tuple[str, str], tuple[int, int], list[_Played]]]:
     """Yield instrument and role, port and channel, and the parts of each track."""
-    tracks: dict[tuple[str, str, bool], list[tuple[Passage, Part]]] = {}
+    tracks: dict[tuple[tuple[str, str], bool, int], list[_Played]] = {}
     for passage in score.passages:
         for part in passage.parts:
-            tracks.setdefault((part.instrument, part.role, part.preset.is_kit), []).append((passage, part))
+            key = (part.instrument, part.role), part.preset.is_kit, 0
+            tracks.setdefault(key, []).append(_Played(part, passage.start_s, passage.end_s, passage.is_cut))
+    for hit in score.hits:
+        for sound, part in enumerate(hit.parts):
+            key = (hit.name, HIT), part.preset.is_kit, sound
+            tracks.setdefault(key, []).append(_Played(part, hit.start_s, score.duration_s, is_cut=True))
     n_kits = n_melodic = 0
-    for (instrument, role, is_kit), parts in tracks.items():
+    for (name, is_kit, _), parts in tracks.items():
         if is_kit:
             place = n_kits, _DRUM_CHANNEL
             n_kits += 1
@@ -138,15 +153,13 @@ def _tracks(
             port, index = divmod(n_melodic, len(_MELODIC_CHANNELS))
             place = port, _MELODIC_CHANNELS[index]
             n_melodic += 1
-        yield (instrument, role), place, parts
+        yield name, place, parts
 
 
-def _settings(
-    passage: Passage, part: Part, channel: int, clock: Sequence[_Segment]
-) -> Iterator[tuple[int, mido.Message]]:
+def _settings(played: _Played, channel: int, clock: Sequence[_Segment]) -> Iterator[tuple[int, mido.Message]]:
     import mido
 
-    tick = _tick(clock, passage.start_s)
+    part, tick = played.part, _tick(clock, max(0.0, played.start_s))
     if not part.preset.is_kit:  # kits go by channel
         yield tick, mido.Message("control_change", channel=channel, control=_BANK, value=part.preset.bank)
     yield tick, mido.Message("program_change", channel=channel, program=part.preset.program)
@@ -160,12 +173,12 @@ def _settings(
 
 
 def _notes(
-    parts: Sequence[tuple[Passage, Part]], channel: int, clock: Sequence[_Segment]
+    parts: Sequence[_Played], channel: int, clock: Sequence[_Segment]
 ) -> Iterator[tuple[int, mido.Message]]:
     import mido
 
     starts_s, ends_s, keys, velocities = (
-        np.concatenate(column) for column in zip(*(_timed(*part) for part in parts), strict=True)
+        np.concatenate(column) for column in zip(*(_timed(one) for one in parts), strict=True)
     )
     starts, ends = (
         np.array([_tick(clock, time_s) for time_s in times_s.tolist()], np.int64)
@@ -184,14 +197,14 @@ def _notes(
         yield end, mido.Message("note_off", channel=channel, note=key)
 
 
-def _timed(passage: Passage, part: Part) -> tuple[NDArray[Any], ...]:
+def _timed(played: _Played) -> tuple[NDArray[Any], ...]:
     """Return when the notes of a part start and end in the score, in seconds, their keys and velocities."""
-    notes = part.notes
-    starts_s = passage.start_s + notes["start_s"]
+    notes = played.part.notes
+    starts_s = played.start_s + notes["start_s"]
     ends_s = starts_s + notes["duration_s"]
-    if passage.is_cut:
-        ends_s = np.minimum(ends_s, passage.end_s)
-    is_heard = starts_s < passage.end_s
+    if played.is_cut:
+        ends_s = np.minimum(ends_s, played.end_s)
+    is_heard = (starts_s >= 0) & (starts_s < played.end_s)
     return starts_s[is_heard], ends_s[is_heard], notes["key"][is_heard], notes["velocity"][is_heard]
 
 

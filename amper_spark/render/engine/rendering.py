@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amper_spark.errors import ParameterError
-from amper_spark.render.engine.mastering import Shaping, end, finish, resample, shape
-from amper_spark.render.engine.mixer import mix
-from amper_spark.render.engine.synthesiser import play
+from amper_spark.render.engine.hits import PlayedHit, play_hits
+from amper_spark.render.engine.mastering import Shaping, end, finish, shape
+from amper_spark.render.engine.playing import at_rate, mix_passages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
     from amper_spark.render.engine.fonts import Font
-    from amper_spark.render.score import Part, Passage, Score
-
-SYNTHESIS_RATE = 39_690
-"""Above 39,900 Hz the synthesiser filters each voice at 20 kHz, for a third more time and nothing to hear."""
-_TAIL_S = 3.0  # after a cut the room rings on for so long, under what follows
+    from amper_spark.render.score import Passage, Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,103 +62,28 @@ def render(score: Score, font: Font, *, channels: int = 2, rate: int = 44_100) -
     ParameterError
         The rate is not positive, or there are neither one nor two channels.
     """
-    return master(mix_passages(score, font, channels=channels), score, channels=channels, rate=rate)[0]
-
-
-def mix_passages(score: Score, font: Font, *, channels: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Play and mix one passage after the other.
-
-    Parameters
-    ----------
-    score : Score
-    font : Font
-    channels : int
-        1 or 2.
-
-    Yields
-    ------
-    np.ndarray [shape=(channels, sample)], float32
-        See `mix_passage`.
-    """
-    for passage in score.passages:
-        yield mix_passage(play_parts(passage.parts, passage, font), passage.parts, passage, channels=channels)
-
-
-def play_parts(parts: Sequence[Part], passage: Passage, font: Font) -> Iterator[npt.NDArray[np.float32]]:
-    """Play parts of a passage, one after the other.
-
-    Parameters
-    ----------
-    parts : sequence of Part
-    passage : Passage
-    font : Font
-
-    Yields
-    ------
-    np.ndarray [shape=(sample,)], float32
-        One for each part, at `SYNTHESIS_RATE`.
-
-    Raises
-    ------
-    FontError
-        The font lacks a sound.
-    """
-    for part in parts:
-        yield play(
-            font,
-            part,
-            n_samples=round(passage.duration_s * SYNTHESIS_RATE),
-            rate=SYNTHESIS_RATE,
-            tuning_cents=passage.production.tuning_cents,
-        )
-
-
-def mix_passage(
-    played: Iterable[npt.NDArray[np.float32]], parts: Sequence[Part], passage: Passage, *, channels: int
-) -> npt.NDArray[np.float32]:
-    """Mix parts of a passage; one that is cut has a tail, in which only its room is heard.
-
-    Parameters
-    ----------
-    played : iterable of np.ndarray [shape=(sample,)], float32
-        From `play_parts`.
-    parts : sequence of Part
-    passage : Passage
-    channels : int
-        1 or 2.
-
-    Returns
-    -------
-    np.ndarray [shape=(channels, sample)], float32
-        At `SYNTHESIS_RATE`.
-
-    Raises
-    ------
-    ParameterError
-        There are neither one nor two channels.
-    """
-    tail_s = _TAIL_S if passage.is_cut else 0.0
-    return mix(
-        played,
-        parts,
-        passage.production,
-        n_samples=round(passage.duration_s * SYNTHESIS_RATE) + round(tail_s * SYNTHESIS_RATE),
-        rate=SYNTHESIS_RATE,
-        channels=channels,
-        cut_s=passage.duration_s if passage.is_cut else None,
-    )
+    mixes = mix_passages(score, font, channels=channels)
+    hits = play_hits(score.hits, font, channels=channels, rate=rate)
+    return master(mixes, score, hits=hits, channels=channels, rate=rate)[0]
 
 
 def master(
-    mixes: Iterable[npt.NDArray[np.float32]], score: Score, *, channels: int, rate: int
+    mixes: Iterable[npt.NDArray[np.float32]],
+    score: Score,
+    *,
+    hits: Iterable[PlayedHit] = (),
+    channels: int,
+    rate: int,
 ) -> tuple[npt.NDArray[np.float32], Treatment]:
-    """Shape the mixes of all passages, put them together, and finish the whole.
+    """Shape the mixes of all passages, put them and the hits together, and finish the whole.
 
     Parameters
     ----------
     mixes : iterable of np.ndarray [shape=(channels, sample)], float32
-        One for each passage of the score, at `SYNTHESIS_RATE`; taken one at a time.
+        One for each passage of the score, from `playing.mix_passages`; taken one at a time.
     score : Score
+    hits : iterable of PlayedHit
+        From `hits.play_hits`; taken one at a time.
     channels, rate : int
         Of the audio.
 
@@ -182,11 +103,12 @@ def master(
     total = _silence(score, channels=channels, rate=rate)
     shapings = []
     # By map, which keeps no mix while the next step is at work: they are large.
-    for passage, mixed in zip(score.passages, map(partial(_resampled, rate), mixes), strict=True):
+    for passage, mixed in zip(score.passages, map(partial(at_rate, rate=rate), mixes), strict=True):
         shaped, shaping = shape(mixed, passage.production, rate=rate)
         _add(total, shaped, passage, rate=rate)
         shapings.append(shaping)
         del mixed, shaped
+    _add_hits(total, hits)
     end(total, is_cut=True, rate=rate)
     audio, gain = finish(total, rate=rate)
     return audio, Treatment(tuple(shapings), gain)
@@ -197,30 +119,34 @@ def treat(
     treatment: Treatment,
     score: Score,
     *,
+    hits: Iterable[PlayedHit] = (),
     channels: int,
     rate: int,
 ) -> npt.NDArray[np.float32]:
-    """Treat some of the parts of each passage as mastering treated all of them.
+    """Treat some of the parts of each passage, and some of the hits, as mastering treated all of them.
 
     Parameters
     ----------
     mixes : iterable of (np.ndarray [shape=(channels, sample)], float32) or None
-        From `mix_passage`, one for each passage of the score; None where none of the parts plays.
+        From `playing.mix_passage`, one for each passage of the score; None where none of the parts plays.
     treatment : Treatment
         From `master`.
     score : Score
+    hits : iterable of PlayedHit
+        From `hits.play_hits`.
     channels, rate : int
         As they were mastered.
 
     Returns
     -------
     np.ndarray [shape=(channels, sample)], float32
-        What the parts add to the master.
+        What they add to the master.
     """
     total = _silence(score, channels=channels, rate=rate)
     for passage, mixed, shaping in zip(score.passages, mixes, treatment.shapings, strict=True):
         if mixed is not None:
-            _add(total, shaping.apply(_resampled(rate, mixed)), passage, rate=rate)
+            _add(total, shaping.apply(at_rate(mixed, rate=rate)), passage, rate=rate)
+    _add_hits(total, hits)
     end(total, is_cut=True, rate=rate)
     total *= treatment.gain
     return total
@@ -228,10 +154,6 @@ def treat(
 
 def _silence(score: Score, *, channels: int, rate: int) -> npt.NDArray[np.float32]:
     return np.zeros((channels, round(score.duration_s * rate)), dtype=np.float32)
-
-
-def _resampled(rate: int, mixed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return mixed if rate == SYNTHESIS_RATE else resample(mixed, rate=SYNTHESIS_RATE, to_rate=rate)
 
 
 def _add(
@@ -243,3 +165,11 @@ def _add(
     at = round(passage.start_s * rate)
     n_samples = min(audio.shape[1], total.shape[1] - at)
     total[:, at : at + n_samples] += audio[:, :n_samples]
+
+
+def _add_hits(total: npt.NDArray[np.float32], hits: Iterable[PlayedHit]) -> None:
+    """Add hits where they begin; what is before the whole or beyond it is left out."""
+    for hit in hits:
+        first, last = max(hit.at, 0), min(hit.at + hit.audio.shape[1], total.shape[1])
+        if first < last:
+            total[:, first:last] += hit.audio[:, first - hit.at : last - hit.at] * np.float32(hit.gain)

@@ -342,13 +342,6 @@ def test_edits_follow_edits():
     assert any(third != other for (_, third), (_, other) in zip(copied, own, strict=True))
 
 
-def test_hits_are_told_not_to_be_played():
-    data = document(music("rock_indie_happy")) | {"unmetered_hits": [{"hit": "cymbal_crash", "time": 22}]}
-    composition = composed(data)
-    assert composition.score.duration_s == 22
-    assert "WARNING: hits are not played" in composition.timeline.notifications
-
-
 def test_a_style_that_nobody_plays_is_replaced_and_told():
     jazz = [replace(one, genre="jazz", subgenre="swing", name=f"jazz_swing_{one.id}") for one in CATALOGUE][
         :3

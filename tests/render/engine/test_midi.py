@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import mido
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from amper_spark.errors import ParameterError
 from amper_spark.render.engine.midi import midi_file
-from amper_spark.render.score import NOTE, Part, Passage, Preset, Production, Score
+from amper_spark.render.score import NOTE, Hit, Part, Passage, Preset, Production, Score
 
 PRODUCTION = Production(
     tuning_cents=0, room=0, room_s=1, wet=0.2, spectrum_db=(-9,) * 5, loudness_lufs=-16, compression=3
@@ -169,3 +170,39 @@ def test_the_same_score_gives_the_same_bytes():
 def test_senseless_tempi_are_refused(tempi, message):
     with pytest.raises(ParameterError, match=message):
         midi_file(score(), tempi=tempi)
+
+
+def hit(time_s, lead_s, *parts):
+    return Hit(name="crash", time_s=time_s, lead_s=lead_s, parts=parts, loudness_lufs=-12.0)
+
+
+def test_each_sound_of_a_hit_has_a_track_of_its_own():
+    sounds = [
+        part("crash", [(0.5, 2, 49, 110)], role="hit", preset=Preset(128, 0)),
+        part("crash", [(0, 0.5, 60, 90), (0.5, 1, 40, 100)], role="hit", preset=Preset(0, 119)),
+        part("crash", [(0.5, 1, 36, 100)], role="hit", preset=Preset(0, 47)),
+    ]
+    music = replace(score(passage(0, 8, part("piano", [(0, 1, 60, 90)]))), duration_s=9.0)
+    file = read(midi_file(replace(music, hits=tuple(hit(time_s, 0.5, *sounds) for time_s in (0.2, 3, 8.5)))))
+    assert [track.name for track in file.tracks] == ["tempo", "piano (chords)", *["crash (hit)"] * 3]
+    programs = [
+        {message.program for message in track if message.type == "program_change"}
+        for track in file.tracks[2:]
+    ]
+    assert programs == [{0}, {119}, {47}]
+    channels = [{message.channel for message in track if not message.is_meta} for track in file.tracks[1:]]
+    assert channels == [{0}, {9}, {1}, {2}]
+    reverse_cymbal = mido.MidiFile(type=1, ticks_per_beat=file.ticks_per_beat)
+    reverse_cymbal.tracks += [file.tracks[0], file.tracks[3]]
+    # What begins before the score is left out; the end of the score is that of its notes.
+    np.testing.assert_allclose(
+        played(reverse_cymbal, "crash (hit)"),
+        [
+            (0.2, 1.2, 40, 100),
+            (2.5, 3.0, 60, 90),
+            (3.0, 4.0, 40, 100),
+            (8.0, 8.5, 60, 90),
+            (8.5, 9.0, 40, 100),
+        ],
+        atol=0.002,
+    )

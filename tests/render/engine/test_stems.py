@@ -8,7 +8,8 @@ import pytest
 
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.fonts import load_font
-from amper_spark.render.engine.rendering import SYNTHESIS_RATE, render
+from amper_spark.render.engine.playing import SYNTHESIS_RATE
+from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.stems import render_stems, stem_names
 from amper_spark.render.engine.writing import write_stems
 from amper_spark.timeline.parsing import parse_timeline
