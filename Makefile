@@ -15,7 +15,7 @@ LAKE ?= demo/lake
 .PHONY: help setup demo listen test test-slow test-cluster lint format bench bench-render bench-separation check-renders difficulty accuracy peers docs pins clean
 
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@scripts/help.sh $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that demo, tests and benchmarks need
 

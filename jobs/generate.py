@@ -14,20 +14,20 @@ from amper_spark.job import DONE, JobRun, job
     limit="At most N renders; the first ones have something of every descriptor.",
 )
 @click.option("--renders-per-duration", type=int, default=33, show_default=True, help="Of each descriptor.")
-@click.option("--durations", metavar="S,S", default="10,30,60", show_default=True, help="In s, from 3.")
+@click.option("--durations", metavar="S,S", default="10,30,60", show_default=True, help="From 3 to 600 s.")
 @click.option("--descriptors", metavar="NAME,NAME", default="all", help="Or genres, subgenres; default: all.")
 @click.option("--half", type=click.Choice(["A", "B", "both"]), default="both", help="Of the patterns.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another corpus.")
 @click.option("--font", metavar="FONT", help="musescore, fluid or a file .sf2, .sf3; default: render.font.")
+@click.option("--catalogue", metavar="FOLDER", help="Of `descriptors import`; default: render.catalogue.")
 @click.option("--out", metavar="URI", help="Folder of the renders; default: renders/CORPUS in the lake.")
-def generate(run: JobRun, *, font: str | None, out: str | None, **asked: Any) -> int:
+def generate(run: JobRun, *, font: str | None, catalogue: str | None, out: str | None, **asked: Any) -> int:
     r"""Compose and play a corpus of short pieces whose styles are known, for models to learn from.
 
-    Tempo, key, instruments, notes, room and level of a render are drawn by its seed, which follows from
-    --seed, descriptor, duration and number. A render becomes a FLAC file, mono at 22,050 Hz, and a row of the
-    table `tracks`, whose tags say what was drawn: `analyze --corpus NAME` takes it from there. A job that was
-    stopped, however rudely, goes on after the last batch. Numbers alternate between the halves A and B of a
-    style, which share no pattern, progression or instrument.
+    A render's seed draws tempo, key, instruments, notes, room and level; it follows from --seed, descriptor,
+    duration and number. A render becomes a FLAC file, mono at 22,050 Hz, and a row of the table `tracks`,
+    whose tags say what was drawn: `analyze --corpus NAME` takes it from there. A job that was stopped goes on
+    after the last batch. Numbers alternate between a style's halves A and B, which share no instrument.
 
     A corpus is never mixed: where it has renders made with another font, catalogue, composer or engine, the
     job refuses, or makes them again (--force). Exit status 3: more than stage.max_bad_share cannot be made.
@@ -44,8 +44,8 @@ def generate(run: JobRun, *, font: str | None, out: str | None, **asked: Any) ->
     from amper_spark.spark.generation import generation_stage, generation_units, read_generation
     from amper_spark.spark.generation_forecast import forecast, prepare_folder
 
-    wanted = CorpusRequest(run.corpus or "renders", **asked)
-    generation, orders = read_generation(run.config, run.lake, wanted, font=font, out=out)
+    plan = CorpusRequest(run.corpus or "renders", **asked)
+    generation, orders = read_generation(run.config, run.lake, plan, font=font, catalogue=catalogue, out=out)
     chosen = select_orders(run.lake, generation, orders, replace=run.force, limit=run.limit)
     if run.dry_run:
         expected = forecast(run.lake, generation, chosen.orders)

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 venv=${1:-.venv}
 
-say() { printf '\033[1m%s\033[0m\n' "$*"; }
+say() { if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi; }
 fail() { printf 'setup: %s\n' "$@" >&2; exit 1; }
 
 find_python() {

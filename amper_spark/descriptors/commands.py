@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
+from amper_spark.errors import ParameterError
 from amper_spark.job import DocumentedCommand, errors_in_one_line
+from amper_spark.terminal import counted, output
 
 _catalogue_option = click.option(
     "--catalogue",
@@ -56,9 +59,7 @@ def list_descriptors(
         if as_csv:
             click.echo(listing_csv(found), nl=False)
             return
-        from rich.console import Console
-
-        Console().print(listing_table(found))
+        output().print(listing_table(found), crop=False)
 
 
 @descriptors.command(cls=DocumentedCommand)
@@ -74,16 +75,18 @@ def show(*, name: str, folder: Path | None) -> None:
       amper-spark descriptors show rock_indie_driving
     """
     with errors_in_one_line():
-        from rich.console import Console
-
         from amper_spark.descriptors.bands import Bands, load_bands
         from amper_spark.descriptors.catalogue import load_catalogue
         from amper_spark.descriptors.instruments import load_instruments
+        from amper_spark.descriptors.listing import elsewhere
         from amper_spark.descriptors.portrait import portrait
 
-        one = (load_catalogue(folder) if folder else load_catalogue())[name]
+        catalogue = load_catalogue(folder) if folder else load_catalogue()
+        if name not in catalogue and (advice := elsewhere(name, catalogue)):
+            raise ParameterError(advice + (f" --catalogue {shlex.quote(str(folder))}" if folder else ""))
+        one = catalogue[name]
         bands = Bands([]) if folder else load_bands()
-        Console().print(portrait(one, instruments=load_instruments(), bands=bands))
+        output().print(portrait(one, instruments=load_instruments(), bands=bands), crop=False)
 
 
 @descriptors.command(cls=DocumentedCommand)
@@ -106,9 +109,7 @@ def instruments(*, style: str | None, as_csv: bool) -> None:
         if as_csv:
             click.echo(instruments_csv(chosen, everyone, style=style), nl=False)
             return
-        from rich.console import Console
-
-        Console().print(instruments_table(chosen, everyone, style=style))
+        output().print(instruments_table(chosen, everyone, style=style), crop=False)
 
 
 @descriptors.command(name="import", cls=DocumentedCommand)
@@ -137,7 +138,7 @@ def import_descriptors(*, file: Path, folder: Path, replace: bool) -> None:
 
         imported = import_dictionary(file, folder, replace=replace)
         n_moods = len({one.mood.name for one in imported.catalogue})
-        click.echo(f"{folder}: {len(imported.catalogue)} descriptors, {n_moods} moods")
+        click.echo(f"{folder}: {counted(len(imported.catalogue), 'descriptor')}, {counted(n_moods, 'mood')}")
         if imported.unplayed:
             click.echo(f"No instruments play {', '.join(imported.unplayed)}: these cannot be rendered.")
         if imported.unrated:

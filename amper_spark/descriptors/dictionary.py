@@ -16,11 +16,13 @@ from amper_spark.descriptors.tables import check_word
 from amper_spark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
     from pathlib import Path
 
 _FIELDS = ("mood", "sentiment", "id", "genre", "subgenre")
 _TOO_DEEP = (RecursionError, MemoryError)  # what the two parsers say of brackets within brackets
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80  # longer than any name
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,13 @@ def read_dictionary(file: Path) -> tuple[Entry, ...]:
         pairs = _parsed(text)
     except ValueError as error:
         raise ConfigError([f"{file.name}: {error}"]) from error
-    problems: list[str] = []
-    entries = []
-    for name, fields in pairs:
-        try:
-            entries.append(_entry(name, fields))
-        except ValueError as error:
-            problems.append(f"{file.name}: {reprlib.repr(name)}: {error}")
-    problems += [f"{file.name}: {problem}" for problem in _repeated(entries)]
-    if problems:
-        raise ConfigError(problems)
-    return tuple(entries)
+    names = [_SHORT.repr(name) for name, _ in pairs]
+    read = [_fields(name, fields) for name, fields in pairs]
+    faults = [f"{name}: {fault}" for name, (_, own) in zip(names, read, strict=True) for fault in own]
+    faults += _repeated(zip(names, (values for values, _ in read), strict=True))
+    if faults:
+        raise ConfigError([f"{file.name}: {fault}" for fault in faults])
+    return tuple(Entry(**values) for values, _ in read)
 
 
 def _parsed(text: str) -> _Pairs:
@@ -120,37 +118,53 @@ def _python_pairs(text: str) -> _Pairs:
     )
 
 
-def _entry(name: object, fields: Any) -> Entry:
+def _fields(name: object, fields: object) -> tuple[dict[str, Any], list[str]]:
+    """Read what can be read of an entry, and say what is wrong with the rest."""
     written = dict(fields) if isinstance(fields, _Pairs) else fields
-    if not isinstance(written, list | tuple) or len(written) != len(_FIELDS):
-        raise ValueError(f"must be [{', '.join(_FIELDS)}], got {reprlib.repr(written)}")
-    mood, sentiment, number, genre, subgenre = written
+    named: list[tuple[str, object]] = [("name", name)]
+    faults = []
+    if isinstance(written, list | tuple) and len(written) == len(_FIELDS):
+        named += zip(_FIELDS, written, strict=True)
+    else:
+        faults.append(f"must be [{', '.join(_FIELDS)}], got {_SHORT.repr(written)}")
+    values: dict[str, Any] = {}
+    for what, value in named:
+        try:
+            values[what] = _number(value) if what == "id" else _word(what, value)
+        except ValueError as error:
+            faults.append(str(error))
+    return values, faults
+
+
+def _number(number: object) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
-        raise ValueError(f"id must be a positive whole number, got {reprlib.repr(number)}")
-    return Entry(
-        name=_word("name", name),
-        mood=_word("mood", mood),
-        sentiment=check_sentiment(_word("sentiment", sentiment)),
-        id=number,
-        genre=_word("genre", genre),
-        subgenre=_word("subgenre", subgenre),
-    )
+        raise ValueError(f"id must be a positive whole number, got {_SHORT.repr(number)}")
+    return number
 
 
 def _word(what: str, word: object) -> str:
-    return check_word(what, word if isinstance(word, str) else reprlib.repr(word))
+    checked = check_word(what, word if isinstance(word, str) else _SHORT.repr(word))
+    return check_sentiment(checked) if what == "sentiment" else checked
 
 
-def _repeated(entries: list[Entry]) -> Iterator[str]:
-    first: dict[tuple[str, Hashable], str] = {}
-    names: set[str] = set()
-    for entry in entries:
-        if entry.name in names:
-            yield f"{entry.name!r}: more than once"
+def _repeated(entries: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    """Say what several entries have, as far as each could be read; of entries of one name only the first."""
+    owners: dict[tuple[str, Hashable], str] = {}
+    seen: set[str] = set()
+    for name, values in entries:
+        if values.get("name") in seen:
+            yield f"{name}: more than once"
             continue
-        names.add(entry.name)
-        marks: list[tuple[str, Hashable]] = [("id", entry.id), ("path", " > ".join(entry.path))]
-        for what, value in marks:
-            owner = first.setdefault((what, value), entry.name)
-            if owner != entry.name:
-                yield f"{entry.name!r}: {what} {value} is that of {owner!r} too"
+        seen |= {values["name"]} if "name" in values else set()
+        for what, value in _marks(values):
+            if owner := owners.get((what, value)):
+                yield f"{name}: {what} {value} is that of {owner} too"
+            owners.setdefault((what, value), name)
+
+
+def _marks(values: dict[str, Any]) -> Iterator[tuple[str, Hashable]]:
+    """Give what no two entries may have."""
+    if "id" in values:
+        yield "id", values["id"]
+    if {"genre", "subgenre", "mood"} <= values.keys():
+        yield "path", f"{values['genre']} > {values['subgenre']} > {values['mood']}"

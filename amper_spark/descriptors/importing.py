@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from amper_spark.appearing import named_in_errors
 from amper_spark.cache import scratch_folder
 from amper_spark.descriptors.adoption import adopt
 from amper_spark.descriptors.catalogue import DESCRIPTORS_FILE, load_catalogue
@@ -62,7 +63,7 @@ def import_dictionary(file: Path, folder: Path, *, replace: bool = False) -> Imp
         All that is wrong with the dictionary.
     ParameterError
         The folder has a catalogue, and it is not to be replaced.
-    OSError
+    WritingError
         No permission, no room: then the folder is as it was.
     """
     there = [name for name in (DESCRIPTORS_FILE, MOODS_FILE) if (folder / name).exists()]
@@ -70,7 +71,7 @@ def import_dictionary(file: Path, folder: Path, *, replace: bool = False) -> Imp
         raise ParameterError(f"{folder} has {' and '.join(there)} already: name another folder, or --replace")
     adoption = adopt(read_dictionary(file), known=load_catalogue())
     moods = sorted({one.mood for one in adoption.catalogue}, key=lambda mood: mood.name)
-    with scratch_folder(folder) as scratch:
+    with named_in_errors(folder), scratch_folder(folder) as scratch:
         _write(scratch / MOODS_FILE, [_mood_row(mood) for mood in moods])
         _write(scratch / DESCRIPTORS_FILE, [_descriptor_row(one) for one in adoption.catalogue])
         for name in (MOODS_FILE, DESCRIPTORS_FILE):

@@ -11,9 +11,12 @@ from rich.table import Table
 
 from amper_spark.errors import ParameterError
 from amper_spark.suggestions import did_you_mean
+from amper_spark.terminal import counted, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import Group
 
     from amper_spark.descriptors.catalogue import Catalogue, Descriptor
     from amper_spark.descriptors.instruments import Instrument, Instruments
@@ -39,11 +42,10 @@ _TERMINAL = {
     "momentum": "mom.",
     "tempo_bpm": "BPM",
 }
-"""Headings of what has room in 80 characters; names begin with genre and subgenre."""
+"""Headings of what has room in 80 characters or so; names begin with genre and subgenre."""
 INSTRUMENT_COLUMNS = ("id", "name", "category", "type", "roles", "n_styles", "styles")
 _INSTRUMENT_TERMINAL = {
     "id": "id",
-    "name": "name",
     "category": "category",
     "roles": "roles",
     "n_styles": "styles",
@@ -88,9 +90,32 @@ def select(
         if word is not None:
             known = {_cells(one)[what] for one in catalogue}
             if word not in known:
-                raise ParameterError(f"no descriptor has the {what} {word!r}{did_you_mean(word, known)}")
+                other = elsewhere(word, catalogue)
+                advice = f"; {other}" if other else did_you_mean(word, known) or _there_are(known)
+                raise ParameterError(f"no descriptor has the {what} {word!r}{advice}")
             found = [one for one in found if _cells(one)[what] == word]
     return found
+
+
+def elsewhere(word: str, catalogue: Catalogue) -> str | None:
+    """Say how what a word stands for is listed, if it is a genre, a subgenre or a mood.
+
+    Examples
+    --------
+    >>> from amper_spark.descriptors.catalogue import load_catalogue
+    >>> elsewhere("rock_indie", load_catalogue())
+    'rock_indie is a subgenre: amper-spark descriptors list --genre rock --subgenre indie'
+    """
+    meanings: dict[str, dict[str, str]] = {"genre": {}, "subgenre": {}, "mood": {}}
+    for one in catalogue:
+        meanings["genre"][one.genre] = f"--genre {one.genre}"
+        meanings["subgenre"][one.style] = f"--genre {one.genre} --subgenre {one.subgenre}"
+        meanings["subgenre"][one.subgenre] = f"--subgenre {one.subgenre}"
+        meanings["mood"][one.mood.name] = f"--mood {one.mood.name}"
+    for what, options in meanings.items():
+        if word in options:
+            return f"{word} is a {what}: amper-spark descriptors list {options[word]}"
+    return None
 
 
 def select_instruments(instruments: Instruments, *, style: str | None = None) -> list[Instrument]:
@@ -114,13 +139,15 @@ def select_instruments(instruments: Instruments, *, style: str | None = None) ->
     if style is None:
         return list(instruments)
     if style not in instruments.styles:
-        raise ParameterError(f"no style {style!r}{did_you_mean(style, instruments.styles)}")
+        near = [one for one in instruments.styles if style in one.split("_")]
+        advice = _there_are(near) if near else did_you_mean(style, instruments.styles)
+        raise ParameterError(f"no style {style!r}{advice or _there_are(instruments.styles)}")
     return [one for one in instruments if instruments.roles_of(one.id, style)]
 
 
-def listing_table(descriptors: Sequence[Descriptor]) -> Table:
+def listing_table(descriptors: Sequence[Descriptor]) -> Group:
     """Lay descriptors out for the terminal."""
-    return _table(_TERMINAL, map(_cells, descriptors), title=f"{len(descriptors)} descriptors")
+    return _table(_TERMINAL, map(_cells, descriptors), title=counted(len(descriptors), "descriptor"))
 
 
 def listing_csv(descriptors: Sequence[Descriptor]) -> str:
@@ -130,10 +157,10 @@ def listing_csv(descriptors: Sequence[Descriptor]) -> str:
 
 def instruments_table(
     chosen: Sequence[Instrument], instruments: Instruments, *, style: str | None = None
-) -> Table:
+) -> Group:
     """Lay instruments out for the terminal, with their roles in one style or in all."""
     rows = (_instrument_cells(one, instruments, style) for one in chosen)
-    return _table(_INSTRUMENT_TERMINAL, rows, title=f"{len(chosen)} instruments")
+    return _table(_INSTRUMENT_TERMINAL, rows, title=counted(len(chosen), "instrument"))
 
 
 def instruments_csv(
@@ -143,14 +170,16 @@ def instruments_csv(
     return _csv(INSTRUMENT_COLUMNS, (_instrument_cells(one, instruments, style) for one in chosen))
 
 
-def _table(headings: Mapping[str, str], rows: Iterable[Mapping[str, str]], *, title: str) -> Table:
-    """Lay out the columns that have a heading; what has no room goes on in the next line."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for heading in headings.values():
-        table.add_column(heading, overflow="fold")
+def _table(headings: Mapping[str, str], rows: Iterable[Mapping[str, str]], *, title: str) -> Group:
+    """Lay out the columns that have a heading."""
+    table = Table(*headings.values(), box=SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False)
     for row in rows:
         table.add_row(*(row[column] for column in headings))
-    return table
+    return whole(table, title=title)
+
+
+def _there_are(words: Iterable[str]) -> str:
+    return f"; there are {', '.join(sorted(words))}"
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:

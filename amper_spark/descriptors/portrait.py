@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
 from amper_spark.descriptors.moods import CHARACTER
+from amper_spark.terminal import whole
 
 if TYPE_CHECKING:
     from amper_spark.descriptors.bands import Bands
@@ -37,7 +39,7 @@ def portrait(one: Descriptor, *, instruments: Instruments, bands: Bands) -> Grou
     return Group(*parts)
 
 
-def _facts(one: Descriptor) -> Table:
+def _facts(one: Descriptor) -> Group:
     mood = one.mood
     facts = {
         "id": str(one.id),
@@ -50,23 +52,23 @@ def _facts(one: Descriptor) -> Table:
         "tempo": f"{one.min_tempo_bpm:g} to {one.max_tempo_bpm:g} BPM",
         "scales": ", ".join(quality.replace("_", " ") for quality in one.scale_qualities),
     }
-    table = Table(title=one.name, title_justify="left", show_header=False)
+    table = Table(show_header=False, box=SIMPLE_HEAD)
     for name, value in facts.items():
         if value is not None:
             table.add_row(name, value)
-    return table
+    return whole(table, title=one.name)
 
 
-def _pools(style: str, instruments: Instruments) -> Table:
-    table = Table("role", "half A", "half B", title=f"instruments of {style}", title_justify="left")
+def _pools(style: str, instruments: Instruments) -> Group:
+    table = Table("role", "half", "instruments", box=SIMPLE_HEAD)
     for role in instruments.roles(style):
-        halves = instruments.pool(style, role).halves
-        table.add_row(role, *("\n".join(one.id for one in halves[half]) for half in ("A", "B")))
-    return table
+        for half, members in instruments.pool(style, role).halves.items():
+            table.add_row(role, half, "\n".join(one.id for one in members))
+    return whole(table, title=f"instruments of {style}")
 
 
-def _bands(descriptor: str, bands: Bands) -> Table:
-    table = Table("id", "size", "half", "instruments", title="bands", title_justify="left")
+def _bands(descriptor: str, bands: Bands) -> Group:
+    table = Table("id and instruments", "size", "half", box=SIMPLE_HEAD)
     for band in bands.bands_of(descriptor):
-        table.add_row(band.id, band.size, band.half, "\n".join(one.id for one in band.instruments))
-    return table
+        table.add_row("\n  ".join([band.id, *(one.id for one in band.instruments)]), band.size, band.half)
+    return whole(table, title="bands")

@@ -91,7 +91,11 @@ def read_request(request: CorpusRequest, *, catalogue: Catalogue) -> list[Render
         problems.append(f"--half: one of {', '.join(HALVES)}, {BOTH}, got {request.half!r}")
     if request.seed < 0:
         problems.append(f"--seed: not negative, got {request.seed}")
-    descriptors = _descriptors(request.descriptors, catalogue, problems)
+    descriptors: list[Descriptor] = []
+    try:
+        descriptors = read_descriptors(request.descriptors, catalogue=catalogue)
+    except ConfigError as error:
+        problems += error.problems
     durations_s = _durations_s(request.durations, problems)
     if problems:
         raise ConfigError(problems)
@@ -107,8 +111,32 @@ def read_request(request: CorpusRequest, *, catalogue: Catalogue) -> list[Render
     return orders
 
 
-def _descriptors(text: str, catalogue: Catalogue, problems: list[str]) -> list[Descriptor]:
-    """Choose descriptors by name, genre or subgenre, each once and in the order of the catalogue."""
+def read_descriptors(text: str, *, catalogue: Catalogue) -> list[Descriptor]:
+    """Choose descriptors by name, genre or subgenre.
+
+    Parameters
+    ----------
+    text : str
+        As `CorpusRequest.descriptors`.
+    catalogue : Catalogue
+
+    Returns
+    -------
+    list of Descriptor
+        Each once and in the order of the catalogue.
+
+    Raises
+    ------
+    ConfigError
+        All words that name none, and all styles that nobody plays.
+
+    Examples
+    --------
+    >>> from amper_spark.descriptors.catalogue import load_catalogue
+    >>> len(read_descriptors("rock,folk_acoustic", catalogue=load_catalogue()))
+    35
+    """
+    problems: list[str] = []
     chosen: set[str] = set()
     for word in _words(text):
         found = [one for one in catalogue if _answers(one, word)]
@@ -123,6 +151,8 @@ def _descriptors(text: str, catalogue: Catalogue, problems: list[str]) -> list[D
         problems.append(f"--descriptors: no instruments play {style}, the style of {', '.join(names)}")
     if not _words(text):
         problems.append("--descriptors: name at least one")
+    if problems:
+        raise ConfigError(problems)
     return descriptors
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.appearing import named_in_errors
 from amper_spark.errors import MissingExtraError
 from amper_spark.features.registry import PITCH_CLASSES
 from amper_spark.grid import SAMPLE_RATE
@@ -125,8 +126,13 @@ def save_picture(figure: Figure, file: Path) -> None:
     figure : matplotlib.figure.Figure
     file : Path
         Ends in one of `PICTURE_SUFFIXES`. A file that is there is replaced.
+
+    Raises
+    ------
+    WritingError
+        No permission, no room.
     """
-    with warnings.catch_warnings():
+    with named_in_errors(file), warnings.catch_warnings():
         # A box in a title tells as much as a warning for each letter that the font has not got.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(file)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
+from amper_spark.appearing import named_in_errors
 from amper_spark.decoder import Decoder
 from amper_spark.errors import AmperSparkError, BadRecordError, ParameterError
 from amper_spark.report.names import file_names, titles
@@ -27,10 +27,13 @@ from amper_spark.spark.lake import Lake
 from amper_spark.spark.sources import check_unchanged, local_path
 from amper_spark.spark.views import current_analyses
 from amper_spark.suggestions import did_you_mean
+from amper_spark.terminal import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from rich.console import Console
 
     from amper_spark.report.pictures import Envelope
     from amper_spark.report.track import TrackReport
@@ -76,7 +79,7 @@ def show_tracks(
         _check_overview(overview)
     lake = Lake(lake_uri)
     tracks, left_out = find_tracks(lake, names, corpus=corpus)
-    console = Console()
+    console = output()
     if names or every:
         _print_each(tracks, console)
     else:
@@ -100,7 +103,7 @@ def _check_overview(file: Path) -> None:
 def _print_each(tracks: Sequence[TrackReport], console: Console) -> None:
     for track in tracks:
         if track.outcome == "done":
-            console.print(segments_table(track))
+            console.print(segments_table(track), crop=False)
         else:
             _say(console, f"{track.title}: quarantined: {track.reason}: {track.detail or ''}")
 
@@ -108,9 +111,10 @@ def _print_each(tracks: Sequence[TrackReport], console: Console) -> None:
 def _print_list(tracks: Sequence[TrackReport], console: Console) -> None:
     analysed = [track for track in tracks if track.outcome == "done"]
     if analysed:
-        console.print(tracks_table(analysed))
+        console.print(tracks_table(analysed), crop=False)
     if len(analysed) < len(tracks):
-        console.print(quarantine_table([track for track in tracks if track.outcome != "done"]))
+        refused = [track for track in tracks if track.outcome != "done"]
+        console.print(quarantine_table(refused), crop=False)
 
 
 def find_tracks(
@@ -150,6 +154,9 @@ def find_tracks(
             raise AmperSparkError(
                 f"not analysed as it is now: {_some(named['key'])}; run {_command(lake, 'analyze')}"
             )
+        if corpus is not None and tracks.num_rows:
+            advice = _command(lake, "analyze", f" --corpus {shlex.quote(corpus)}")
+            raise AmperSparkError(f"nothing of corpus {corpus} is analysed yet: run {advice}")
         first = "" if tracks.num_rows else f"{_command(lake, 'catalog MUSIC')} and "
         raise AmperSparkError(f"nothing analysed in {lake.uri}: run {first}{_command(lake, 'analyze')}")
     rows = shown.slice(0, MOST_TRACKS).to_pylist()
@@ -186,8 +193,8 @@ def _some(keys: pa.ChunkedArray) -> str:
     return ", ".join(keys[:_KEYS_NAMED].to_pylist()) + (f" and {left:,} more" if left > 0 else "")
 
 
-def _command(lake: Lake, command: str) -> str:
-    return f"`amper-spark {command} --lake {shlex.quote(lake.uri)}`"
+def _command(lake: Lake, command: str, options: str = "") -> str:
+    return f"`amper-spark {command} --lake {shlex.quote(lake.uri)}{options}`"
 
 
 def _draw(
@@ -197,7 +204,8 @@ def _draw(
         _say(console, "no picture: there is no analysis to draw")
         return
     if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
+        with named_in_errors(pictures):
+            pictures.mkdir(parents=True, exist_ok=True)
     envelopes: list[Envelope | None] = []
     names = file_names([(track.title, track.track_id) for track in tracks])
     with Decoder() as decoder:

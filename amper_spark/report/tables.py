@@ -10,14 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from amper_spark.report.palette import section_colour
+from amper_spark.terminal import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Group
+
     from amper_spark.report.track import TrackReport
 
 
-def segments_table(track: TrackReport) -> Table:
+def segments_table(track: TrackReport) -> Group:
     """Table of the formal segments of a track: time, tempo, tonic.
 
     Parameters
@@ -27,9 +30,9 @@ def segments_table(track: TrackReport) -> Table:
 
     Returns
     -------
-    rich.table.Table
+    rich.console.Group
     """
-    table = Table(title=_headline(track), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("section", justify="center")
     for name in ("start", "end", "length", "tempo", "tonic"):
         table.add_column(name, justify="right")
@@ -43,10 +46,10 @@ def segments_table(track: TrackReport) -> Table:
             f"{segment.tempo_bpm:.1f} BPM",
             segment.tonic,
         )
-    return table
+    return whole(table, title=_headline(track))
 
 
-def tracks_table(tracks: Sequence[TrackReport]) -> Table:
+def tracks_table(tracks: Sequence[TrackReport]) -> Group:
     """Table with one line a track.
 
     Parameters
@@ -56,13 +59,13 @@ def tracks_table(tracks: Sequence[TrackReport]) -> Table:
 
     Returns
     -------
-    rich.table.Table
+    rich.console.Group
     """
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("track", overflow="fold")
+    table.add_column("track")
     for name in ("duration", "tempo", "tonic"):
         table.add_column(name, justify="right")
-    table.add_column("form", overflow="fold")
+    table.add_column("form")
     for track in tracks:
         table.add_row(
             escape(track.key),
@@ -71,10 +74,10 @@ def tracks_table(tracks: Sequence[TrackReport]) -> Table:
             track.tonic,
             track.form,
         )
-    return table
+    return whole(table, unbroken=["track"])
 
 
-def quarantine_table(tracks: Sequence[TrackReport]) -> Table:
+def quarantine_table(tracks: Sequence[TrackReport]) -> Group:
     """Table of tracks that were refused, with the reason in a word.
 
     Parameters
@@ -84,14 +87,14 @@ def quarantine_table(tracks: Sequence[TrackReport]) -> Table:
 
     Returns
     -------
-    rich.table.Table
+    rich.console.Group
     """
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("quarantined", overflow="fold")
-    table.add_column("reason", no_wrap=True)
+    table.add_column("quarantined")
+    table.add_column("reason")
     for track in tracks:
         table.add_row(escape(track.key), track.reason)
-    return table
+    return whole(table, unbroken=["quarantined"])
 
 
 def clock(time_s: float) -> str:
@@ -106,8 +109,6 @@ def clock(time_s: float) -> str:
     return f"{minutes}:{tenths // 10:02d}.{tenths % 10}"
 
 
-def _headline(track: TrackReport) -> str:
-    title = f"[bold]{escape(track.title)}[/bold]"
-    return (
-        f"{title}  {clock(track.duration_s or 0.0)}  {track.tempo_bpm:.1f} BPM  {track.tonic}  {track.form}"
-    )
+def _headline(track: TrackReport) -> Text:
+    found = (clock(track.duration_s or 0.0), f"{track.tempo_bpm:.1f} BPM", track.tonic, track.form)
+    return Text("  ").join([Text(track.title, style="bold"), *map(Text, found)])

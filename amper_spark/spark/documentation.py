@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from amper_spark.spark.schemas import TABLES
-from amper_spark.spark.views import TRACK_COLUMNS, VIEWS, find_view
+from amper_spark.spark.views import VIEWS, find_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +101,7 @@ def duckdb_query(name: str) -> str:
             f"unnest(range(len({view.explode})))::integer as {number}, unnest({view.explode}) as {value}"
         )
     lines = [
-        f"select {', '.join(TRACK_COLUMNS)}, {columns}",
+        f"select {', '.join(view.track_columns)}, {columns}",
         f"from {view.table} join tracks using (track_id, etag)",
         "where deleted_at is null",
         'qualify row_number() over (partition by track_id order by "at" desc, analysis_version desc) = 1',

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.progress import format_duration
+from amper_spark.terminal import counted
 
 if TYPE_CHECKING:
     from amper_spark.spark.batch import Written
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WEIGHT = "work_bytes"
 """The column of a unit that says how much work it is: as much as the analysis of a file of so many bytes."""
+LARGE_S = 60.0
+"""From here on a batch tells how long others take; in shorter ones starting workers weighs too much."""
 _COMMITS = 100
 
 
@@ -31,12 +34,15 @@ class Estimate:
     records : int
     cores : int
     seconds : float or None
-        None where the lake holds no batch of this stage to judge by.
+        Without starting Spark. None where the lake holds no batch of this stage to judge by.
+    is_limit : bool
+        It takes no longer, but perhaps much less: there were only batches of less than `LARGE_S`.
     """
 
     records: int
     cores: int
     seconds: float | None
+    is_limit: bool = False
 
     def __str__(self) -> str:
         """Say it in a line.
@@ -44,18 +50,24 @@ class Estimate:
         Examples
         --------
         >>> print(Estimate(records=1_000, cores=8, seconds=600))
-        1,000 to do, about 10 min on 8 cores
+        1,000 to do, about 10 min on 8 cores besides starting Spark
+        >>> print(Estimate(records=1_000, cores=8, seconds=600, is_limit=True))
+        1,000 to do, at most 10 min on 8 cores besides starting Spark: told by small batches
         >>> print(Estimate(records=1_000, cores=8, seconds=None))
         1,000 to do; nobody can tell how long that takes before the first batch is done
         """
         text = f"{self.records:,} to do"
         if self.seconds is None:
             return f"{text}; nobody can tell how long that takes before the first batch is done"
-        return f"{text}, about {format_duration(self.seconds)} on {self.cores} cores"
+        about, why = ("at most", ": told by small batches") if self.is_limit else ("about", "")
+        cores = counted(self.cores, "core")
+        return f"{text}, {about} {format_duration(self.seconds)} on {cores} besides starting Spark{why}"
 
 
 def estimate(lake: Lake, stage: Stage, units: pa.Table, cores: int | None = None) -> Estimate:
     """Estimate how long units will take, from the batches that the lake has seen.
+
+    Batches of `LARGE_S` or more tell it; where there are none, smaller ones tell how long it takes at most.
 
     Parameters
     ----------
@@ -77,10 +89,14 @@ def estimate(lake: Lake, stage: Stage, units: pa.Table, cores: int | None = None
         if commit.stage == stage.name and {"seconds", WEIGHT} <= commit.metadata.keys()
     ]
     cores = cores or (int(past[0]["cores"]) if past else os.cpu_count()) or 1
-    core_seconds = sum(float(batch["seconds"]) * int(batch["cores"]) for batch in past)
-    past_work = sum(float(batch[WEIGHT]) for batch in past)
-    seconds = work * core_seconds / past_work / cores if past_work > 0 else None
-    return Estimate(records=units.num_rows, cores=cores, seconds=seconds)
+    large = [batch for batch in past if float(batch["seconds"]) >= LARGE_S]
+    telling = large or past
+    core_seconds = sum(float(batch["seconds"]) * int(batch["cores"]) for batch in telling)
+    past_work = sum(float(batch[WEIGHT]) for batch in telling)
+    if past_work == 0:
+        return Estimate(units.num_rows, cores, seconds=None)
+    seconds = work * core_seconds / past_work / cores
+    return Estimate(units.num_rows, cores, seconds, is_limit=not large)
 
 
 def batch_metadata(

@@ -72,7 +72,13 @@ class Generation:
 
 
 def read_generation(
-    config: Config, lake: Lake, request: CorpusRequest, *, font: str | None = None, out: str | None = None
+    config: Config,
+    lake: Lake,
+    request: CorpusRequest,
+    *,
+    font: str | None = None,
+    catalogue: str | None = None,
+    out: str | None = None,
 ) -> tuple[Generation, list[RenderOrder]]:
     """Find out what is asked for, and get and check all that it takes.
 
@@ -83,6 +89,8 @@ def read_generation(
     request : CorpusRequest
     font : str, optional
         A known font or a SoundFont; None takes the configuration's.
+    catalogue : str, optional
+        A folder that ``descriptors import`` has made; None takes the configuration's.
     out : str, optional
         Where the renders are put; None stands for ``<lake>/renders/<corpus>``.
 
@@ -101,10 +109,10 @@ def read_generation(
     """
     font = font or config.render.font
     problems: list[str] = []
-    catalogue = orders = folder = None
+    descriptors = orders = folder = None
     try:
-        catalogue = _catalogue(config.render.catalogue)
-        orders = read_request(request, catalogue=catalogue)
+        descriptors = _catalogue(catalogue or config.render.catalogue)
+        orders = read_request(request, catalogue=descriptors)
     except ConfigError as error:
         problems += error.problems
     try:
@@ -113,7 +121,7 @@ def read_generation(
         problems.append(f"--out: {error}")
     if font not in FONTS and Path(font).suffix.lower() not in _FONT_SUFFIXES:
         problems.append(f"--font: one of {', '.join(FONTS)}, or a file .sf2 or .sf3, got {font!r}")
-    if problems or catalogue is None or orders is None or folder is None:
+    if problems or descriptors is None or orders is None or folder is None:
         raise ConfigError(problems)
     file = fetch_font(font)
     loaded = load_font(file)
@@ -123,8 +131,8 @@ def read_generation(
         corpus_seed=request.seed,
         folder=folder,
         font=file.absolute(),
-        catalogue=catalogue,
-        made_with=made_with(catalogue=catalogue, font=loaded),
+        catalogue=descriptors,
+        made_with=made_with(catalogue=descriptors, font=loaded),
         isolation=config.isolation,
     ), orders
 

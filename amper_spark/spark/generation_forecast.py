@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amper_spark.render.corpus import make_render
@@ -50,8 +49,8 @@ class Forecast:
         Examples
         --------
         >>> time = Estimate(records=20_196, cores=2, seconds=3_600)
-        >>> print(Forecast(time, audio_s=673_200, size_bytes=19e9, free_bytes=200 * 10**9))
-        20,196 to do, about 1 h on 2 cores; 187.0 h of audio, about 19.0 GB (200.0 GB are free)
+        >>> print(Forecast(time, audio_s=673_200, size_bytes=19e9, free_bytes=None))
+        20,196 to do, about 1 h on 2 cores besides starting Spark; 187.0 h of audio, about 19.0 GB
         """
         free = "" if self.free_bytes is None else f" ({_size(self.free_bytes)} are free)"
         return f"{self.estimate}; {self.audio_s / 3600:,.1f} h of audio, about {_size(self.size_bytes)}{free}"
@@ -63,7 +62,7 @@ def forecast(lake: Lake, generation: Generation, orders: Sequence[RenderOrder]) 
     Parameters
     ----------
     lake : Lake
-        Where it holds batches of generations, these say how long it takes.
+        Where it holds large batches of generations, these say how long it takes.
     generation : Generation
     orders : sequence of RenderOrder
 
@@ -75,12 +74,11 @@ def forecast(lake: Lake, generation: Generation, orders: Sequence[RenderOrder]) 
     told = estimate(lake, generation_stage(generation), generation_units(generation, orders))
     samples = orders[:: max(1, len(orders) // _SAMPLES)][:_SAMPLES]
     if not samples:
-        return Forecast(replace(told, seconds=0.0), 0.0, 0.0, generation.folder.free_bytes())
+        return Forecast(Estimate(0, told.cores, seconds=0.0), 0.0, 0.0, generation.folder.free_bytes())
     cpu_s, size_bytes = _tried(generation, samples)
     tried_s = sum(order.duration_s for order in samples)
-    cores = os.cpu_count() or 1
-    if told.seconds is None:
-        told = Estimate(len(orders), cores, seconds=cpu_s * audio_s / tried_s / cores)
+    if told.seconds is None or told.is_limit:
+        told = Estimate(len(orders), told.cores, seconds=cpu_s * audio_s / tried_s / told.cores)
     return Forecast(told, audio_s, size_bytes * audio_s / tried_s, generation.folder.free_bytes())
 
 

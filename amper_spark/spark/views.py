@@ -19,7 +19,7 @@ from amper_spark.spark.merging import unit_names
 from amper_spark.spark.schemas import ANALYSES, QUARANTINED, TABLES, TRACKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -43,12 +43,14 @@ class View:
     table : str
         Where the rows come from.
     columns : tuple of str
-        The columns after `TRACK_COLUMNS`: fields of the exploded structs; number and value of the exploded
+        The columns after those of the track: fields of the exploded structs; number and value of the exploded
         numbers; or, where nothing is exploded, columns of the table.
     explode : str, optional
         List column that gives a row an item.
     outcome : str, optional
         Keep the rows with this outcome only.
+    labels : tuple of str
+        What else of the track it says, after `TRACK_COLUMNS`.
     """
 
     name: str
@@ -57,6 +59,12 @@ class View:
     columns: tuple[str, ...]
     explode: str | None = None
     outcome: str | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def track_columns(self) -> tuple[str, ...]:
+        """The first columns, which are those of the track."""
+        return (*TRACK_COLUMNS, *self.labels)
 
     @property
     def explodes_structs(self) -> bool:
@@ -67,7 +75,7 @@ class View:
     def schema(self) -> pa.Schema:
         """Columns of the view, with their meanings in the field metadata."""
         source = TABLES[self.table].schema
-        fields = [TRACKS.schema.field(name) for name in TRACK_COLUMNS]
+        fields = [TRACKS.schema.field(name) for name in self.track_columns]
         if self.explode is None:
             fields += [source.field(name) for name in self.columns]
         elif self.explodes_structs:
@@ -93,10 +101,11 @@ VIEWS: dict[str, View] = {
     for view in (
         View(
             name="windows",
-            description="Features, tempo and tonic of every window.",
+            description="Features, tempo and tonic of every window, with what models learn and are split by.",
             table="analyses",
             columns=_fields("windows"),
             explode="windows",
+            labels=("descriptor", "recording_id"),
         ),
         View(
             name="segments",
@@ -160,7 +169,7 @@ def scan_view(lake: Lake, name: str, *, corpus: str | None = None) -> Iterator[p
     """
     view = find_view(name)
     columns = [*_VERSION_COLUMNS, "outcome", *([view.explode] if view.explode else view.columns)]
-    for tracks, rows in _scan_current(lake, view.table, list(dict.fromkeys(columns)), corpus):
+    for tracks, rows in _scan_current(lake, view.table, dict.fromkeys(columns), view.track_columns, corpus):
         if view.outcome is not None:
             keep = pc.equal(rows["outcome"], view.outcome)
             tracks, rows = tracks.filter(keep), rows.filter(keep)  # noqa: PLW2901 (the rows that are left)
@@ -184,7 +193,7 @@ def current_analyses(lake: Lake, track_ids: Sequence[str]) -> dict[str, Row]:
     """
     wanted = pc.field("track_id").isin(pa.array(track_ids, pa.string()))
     found: dict[str, Row] = {}
-    for _, rows in _scan_current(lake, "analyses", ANALYSES.schema.names, None, wanted):
+    for _, rows in _scan_current(lake, "analyses", ANALYSES.schema.names, TRACK_COLUMNS, where=wanted):
         found |= {row["track_id"]: row for row in rows.to_pylist()}
     return found
 
@@ -209,16 +218,16 @@ def spark_view(spark: SparkSession, lake: Lake, name: str) -> DataFrame:
         spark_table(spark, lake, view.table)
         .withColumn("place", F.row_number().over(latest))
         .where("place = 1")
-        .join(tracks.select("etag", *TRACK_COLUMNS), ["track_id", "etag"])
+        .join(tracks.select("etag", *view.track_columns), ["track_id", "etag"])
     )
     if view.outcome is not None:
         rows = rows.where(F.col("outcome") == view.outcome)
     if view.explode is None:
-        return rows.select(*TRACK_COLUMNS, *view.columns)
+        return rows.select(*view.track_columns, *view.columns)
     if not view.explodes_structs:
-        return rows.select(*TRACK_COLUMNS, F.posexplode(view.explode).alias(*view.columns))
-    items = rows.select(*TRACK_COLUMNS, F.explode(view.explode).alias("item"))
-    return items.select(*TRACK_COLUMNS, *(f"item.{column}" for column in view.columns))
+        return rows.select(*view.track_columns, F.posexplode(view.explode).alias(*view.columns))
+    items = rows.select(*view.track_columns, F.explode(view.explode).alias("item"))
+    return items.select(*view.track_columns, *(f"item.{column}" for column in view.columns))
 
 
 def spark_table(spark: SparkSession, lake: Lake, table: str) -> DataFrame:
@@ -252,18 +261,23 @@ def find_view(name: str) -> View:
 
 
 def _scan_current(
-    lake: Lake, table: str, columns: Sequence[str], corpus: str | None, where: pc.Expression | None = None
+    lake: Lake,
+    table: str,
+    columns: Iterable[str],
+    track_columns: Sequence[str],
+    corpus: str | None = None,
+    where: pc.Expression | None = None,
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Read the current rows of a table piece by piece, each with `TRACK_COLUMNS` of its track."""
-    current = _current_rows(lake, table, corpus)
+    """Read the current rows of a table piece by piece, each with columns of its track."""
+    current = _current_rows(lake, table, track_columns, corpus)
     names = unit_names(current, _VERSION_COLUMNS)
-    for rows in lake.scan(table, columns, where=where):
+    for rows in lake.scan(table, list(columns), where=where):
         place = pc.index_in(unit_names(rows, _VERSION_COLUMNS), value_set=names)
-        yield current.select(TRACK_COLUMNS).take(place.drop_null()), rows.filter(pc.is_valid(place))
+        yield current.select(track_columns).take(place.drop_null()), rows.filter(pc.is_valid(place))
 
 
-def _current_rows(lake: Lake, table: str, corpus: str | None) -> pa.Table:
-    tracks = lake.read("tracks", [*TRACK_COLUMNS, "etag", "deleted_at"])
+def _current_rows(lake: Lake, table: str, track_columns: Sequence[str], corpus: str | None) -> pa.Table:
+    tracks = lake.read("tracks", [*track_columns, "etag", "deleted_at"])
     tracks = tracks.filter(pc.is_null(tracks["deleted_at"])).drop_columns("deleted_at")
     if corpus is not None:
         tracks = tracks.filter(pc.equal(tracks["corpus"], corpus))

@@ -6,7 +6,7 @@ import pytest
 
 from amper_spark.descriptors import bands as module
 
-TABLES = ("descriptors.csv", "moods.csv", "instruments.csv", "pools.csv", "bands.csv")
+TABLES = ("descriptors.csv", "moods.csv", "instruments.csv", "pools.csv", "bands.csv", "hits.csv")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from amper_spark.descriptors import bands as module
 from amper_spark.descriptors.bands import load_bands
 from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.descriptors.hits import load_hits
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ConfigError
 
@@ -20,6 +21,7 @@ TABLES = {
     "instruments.csv": load_instruments,
     "pools.csv": load_instruments,
     "bands.csv": load_bands,
+    "hits.csv": load_hits,
 }
 KEPT_BANDS = 20
 CELLS = st.one_of(

@@ -3,11 +3,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 
 from amper_spark.cli import main
+from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.descriptors.instruments import load_instruments
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_instruments_of_a_style_are_listed_with_their_roles_there(said):
     rows = {row["id"]: row["roles"] for row in csv.DictReader(io.StringIO(output))}
     assert rows["overdrive_guitar"] == "chords"
     assert "harp" not in rows
-    assert "Overdrive Guitar" in said("instruments", "--style", "rock_indie")
+    assert "overdrive_guitar" in said("instruments", "--style", "rock_indie")
 
 
 def test_a_style_that_nobody_knows_is_met_with_near_ones(said):
@@ -85,7 +88,7 @@ def test_all_that_is_wrong_with_a_dictionary_is_said(said, tmp_path):
     file = tmp_path / "dictionary.json"
     file.write_text('{"A": [], "b": []}')
     output = said("import", file, "--to", tmp_path / "catalogue", status=2)
-    assert output.count("Error: dictionary.json: ") == 2
+    assert output.count("Error: dictionary.json: ") == 3
     assert not (tmp_path / "catalogue").exists()
 
 
@@ -93,5 +96,63 @@ def test_a_folder_that_cannot_be_made_is_one_line(said, tmp_path):
     file = tmp_path / "dictionary.json"
     file.write_text('{"b": ["idle", "neutral", 1, "a", "b"]}')
     output = said("import", file, "--to", file / "catalogue", status=1)
-    assert output.count("\n") == 1
-    assert output.startswith("Error: ")
+    assert output == f"Error: {file / 'catalogue'} cannot be written: Not a directory\n"
+
+
+def test_one_is_one(said, tmp_path):
+    file = tmp_path / "dictionary.json"
+    file.write_text('{"b": ["idle", "neutral", 1, "a", "b"]}')
+    assert "1 descriptor, 1 mood\n" in said("import", file, "--to", tmp_path / "own")
+    assert "1 descriptor\n" in said("list", "--catalogue", tmp_path / "own")
+
+
+IDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
+
+
+@pytest.mark.parametrize("columns", [None, "20", "80"])
+def test_ids_can_be_copied_from_tables_of_any_width(columns):
+    def words(*arguments):
+        result = CliRunner(env={"COLUMNS": columns}).invoke(main, ["descriptors", *arguments])
+        return result.output.split()
+
+    assert {one.name for one in load_catalogue()} <= set(words("list"))
+    instruments = load_instruments()
+    assert {one.id for one in instruments} <= set(words("instruments"))
+    shown = words("show", "documentary_underscore_heartfelt")
+    assert "documentary_underscore_heartfelt_band_4" in shown
+    assert {word for word in shown if IDS.fullmatch(word)} <= {
+        *(one.id for one in instruments),
+        *(f"documentary_underscore_heartfelt_band_{number}" for number in range(1, 5)),
+        "documentary_underscore_heartfelt",
+        "documentary_underscore",
+        *(one.former_name for one in load_catalogue()),
+    }
+
+
+def test_without_a_terminal_each_instrument_has_one_line():
+    lines = CliRunner(env={"COLUMNS": None}).invoke(main, ["descriptors", "instruments"]).output.splitlines()
+    assert sum(bool(IDS.match(line) or line) for line in lines) == len([*load_instruments()]) + 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("show", "rock"), "rock is a genre: amper-spark descriptors list --genre rock"),
+        (("show", "indie"), "indie is a subgenre: amper-spark descriptors list --subgenre indie"),
+        (("show", "tense"), "tense is a mood: amper-spark descriptors list --mood tense"),
+        (("list", "--genre", "rock_indie"), "rock_indie is a subgenre: amper-spark descriptors list --genre"),
+        (("list", "--genre", "polka"), "no descriptor has the genre 'polka'; did you mean 'folk'?"),
+        (("instruments", "--style", "rock"), "no style 'rock'; there are rock_classic, rock_indie"),
+        (("instruments", "--style", "polka"), "no style 'polka'; there are cinematic_ambient"),
+    ],
+)
+def test_what_is_no_descriptor_is_told_where_it_is(said, arguments, told):
+    assert told in said(*arguments, status=2)
+
+
+def test_where_it_is_is_told_of_ones_own_catalogue_too(said, tmp_path):
+    file = tmp_path / "dictionary.json"
+    file.write_text('{"b": ["idle", "neutral", 1, "polka", "fast"]}')
+    said("import", file, "--to", tmp_path / "own")
+    output = said("show", "polka", "--catalogue", tmp_path / "own", status=2)
+    assert f"list --genre polka --catalogue {tmp_path / 'own'}" in output

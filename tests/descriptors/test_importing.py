@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.descriptors.dictionary import read_dictionary
+from amper_spark.descriptors.dictionary import _SHORT, read_dictionary
 from amper_spark.descriptors.importing import import_dictionary
 from amper_spark.errors import ConfigError, ParameterError
 
@@ -173,11 +173,11 @@ def test_all_mistakes_are_told_at_once_by_name(problems):
         """{
         "short": ["idle", "neutral", 1, "a"],
         "object": {"mood": "idle"},
-        "zero": ["idle", "neutral", 0, "a", "b"],
-        "true": ["idle", "neutral", true, "a", "b"],
-        "half": ["idle", "neutral", 1.5, "a", "b"],
-        "word": ["idle", "glad", 2, "a", "b"],
-        "Upper": ["idle", "neutral", 3, "a", "b"],
+        "zero": ["idle", "neutral", 0, "a", "c"],
+        "true": ["idle", "neutral", true, "a", "d"],
+        "half": ["idle", "neutral", 1.5, "a", "e"],
+        "word": ["idle", "glad", 2, "a", "f"],
+        "Upper": ["idle", "neutral", 3, "a", "g"],
         "genre": ["idle", "neutral", 4, "hip-hop", "b"],
         "one": ["idle", "neutral", 5, "a", "b"],
         "same_id": ["happy", "neutral", 5, "a", "b"],
@@ -199,6 +199,33 @@ def test_all_mistakes_are_told_at_once_by_name(problems):
         "same_path": "path a > b > idle is that of 'one' too",
         "one": "more than once",
     }
+
+
+def test_all_faults_of_an_entry_are_told(problems):
+    found = problems('{"a": ["rainy", "sad", -5, "Rock", "indie"]}')
+    assert [problem.split(", ")[0] for problem in found] == [
+        "dictionary.json: 'a': sentiment must be one of negative",
+        "dictionary.json: 'a': id must be a positive whole number",
+        "dictionary.json: 'a': genre must be of lower-case letters",
+    ]
+
+
+def test_what_two_entries_share_is_told_whatever_else_is_wrong_with_them(problems):
+    found = problems(
+        """{
+        "a": ["happy", "glad", 5, "rock", "indie"],
+        "B": ["calm", "neutral", 5, "rock", "indie"],
+        "c": ["happy", "neutral", 0, "rock", "indie"],
+        "a": []
+        }"""
+    )
+    shared = [problem for problem in found if "too" in problem or "once" in problem]
+    assert [problem.removeprefix("dictionary.json: ") for problem in shared] == [
+        "'B': id 5 is that of 'a' too",
+        "'c': path rock > indie > happy is that of 'a' too",
+        "'a': more than once",
+    ]
+    assert len(found) == 7
 
 
 @pytest.mark.parametrize(
@@ -235,4 +262,5 @@ def test_whatever_json_holds_every_entry_is_told(dictionary):
         file.write_text(json.dumps(dictionary))
         with pytest.raises(ConfigError) as caught:
             read_dictionary(file)
-    assert len(caught.value.problems) == len(dictionary)
+    told = "\n".join(caught.value.problems)
+    assert all(_SHORT.repr(name) in told for name in dictionary)

@@ -212,6 +212,7 @@ def test_another_folder(generate, lake, tmp_path):
         (("--font", "/no/such.sf2"), 1, ("there is no font /no/such.sf2",)),
         (("--set", "render.fonts=fluid"), 2, ("did you mean 'font'",)),
         (("--set", "render.catalogue=/nowhere"), 2, ("/nowhere",)),
+        (("--catalogue", "/nowhere"), 2, ("/nowhere",)),
         (("--half", "C"), 2, ("--half",)),
         (("--out", "/dev/null/renders"), 1, ("/dev/null",)),
     ],
@@ -237,9 +238,11 @@ def test_ones_own_catalogue(generate, lake, tmp_path):
         '"my_polka": ["happy", "positive", 2, "folk", "polka"]}'
     )
     import_dictionary(file, tmp_path / "own")
-    own = ("--set", f"render.catalogue={tmp_path / 'own'}", "--durations", "3", "--renders-per-duration", "1")
-    said = generate(asked=own, status=2)
+    small = ("--durations", "3", "--renders-per-duration", "1")
+    said = generate("--set", f"render.catalogue={tmp_path / 'own'}", asked=small, status=2)
     assert "no instruments play folk_polka, the style of my_polka" in said
+    own = ("--catalogue", tmp_path / "own", *small)
+    assert generate(asked=own, status=2) == said
     assert "1 done" in generate("--descriptors", "my_fury", asked=own)
     (row,) = rows_of(lake)
     assert row["descriptor"] == "my_fury"
@@ -306,3 +309,4 @@ def test_help_teaches(command):
     said = command("generate", "--help")
     assert "amper-spark generate --dry-run" in said
     assert "never mixed" in said
+    assert "From 3 to 600 s." in said

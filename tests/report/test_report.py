@@ -52,7 +52,7 @@ def quarantined():
 
 def text_of(renderable, width=120):
     console = Console(file=io.StringIO(), width=width)
-    console.print(renderable)
+    console.print(renderable, crop=False)
     return console.file.getvalue()
 
 

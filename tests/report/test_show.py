@@ -93,9 +93,8 @@ def test_tracks_of_one_corpus_are_shown(lake, corpus, capsys):
     update_catalog(lake, corpus, corpus="other")
     show_tracks(lake.uri, [], corpus="corpus")
     assert "one.wav" in capsys.readouterr().out
-    with pytest.raises(
-        AmperSparkError, match=f"nothing analysed in .*: run `amper-spark analyze --lake {lake.uri}`"
-    ):
+    advice = f"run `amper-spark analyze --lake {lake.uri} --corpus other`"
+    with pytest.raises(AmperSparkError, match=f"nothing of corpus other is analysed yet: {advice}"):
         show_tracks(lake.uri, [], corpus="other")
     with pytest.raises(AmperSparkError, match="no corpus 'ohter'"):
         show_tracks(lake.uri, [], corpus="ohter")
@@ -181,6 +180,25 @@ def test_an_overview_that_cannot_be_drawn_is_refused_first(lake, tmp_path, capsy
         show_tracks(lake.uri, [], overview=tmp_path / overview)
     assert capsys.readouterr().out == ""
     assert not (tmp_path / "missing").exists()
+
+
+def test_pictures_in_a_folder_that_cannot_be_written_are_one_sentence(lake, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(AmperSparkError, match=r"file/p cannot be written: Not a directory"):
+        show_tracks(lake.uri, ["one"], pictures=tmp_path / "file/p")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(AmperSparkError, match=r"folder\.png cannot be written: Is a directory"):
+        show_tracks(lake.uri, ["one"], overview=tmp_path / "folder.png")
+
+
+@pytest.mark.parametrize("columns", [None, "30"])
+def test_keys_and_titles_are_never_broken(lake, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns) if columns else monkeypatch.delenv("COLUMNS", raising=False)
+    show_tracks(lake.uri, [])
+    assert "three segfault.wav" in capsys.readouterr().out
+    show_tracks(lake.uri, ["segfault"])
+    said = capsys.readouterr().out
+    assert said.splitlines()[0].split() == ["three", "segfault", "0:12.0", *said.split()[3:7]]
 
 
 @pytest.mark.parametrize("change", ["touched", "gone"])

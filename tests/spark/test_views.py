@@ -24,7 +24,7 @@ AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LENGTHS = {"logmel": 64, "chroma": 12}
 
 
-def track(track_id, *, etag="new", corpus="demo", deleted_at=None):
+def track(track_id, *, etag="new", corpus="demo", deleted_at=None, descriptor=None):
     return {
         "track_id": track_id,
         "corpus": corpus,
@@ -35,8 +35,8 @@ def track(track_id, *, etag="new", corpus="demo", deleted_at=None):
         "modified_at": AT,
         "deleted_at": deleted_at,
         "separate": False,
-        "recording_id": track_id,
-        "descriptor": None,
+        "recording_id": f"recording of {track_id}",
+        "descriptor": descriptor,
         "parent_id": None,
         "tags": {"mood": "bright"},
     }
@@ -84,7 +84,7 @@ def lake(tmp_path_factory):
     rng = np.random.default_rng(0)
     lake = Lake(tmp_path_factory.mktemp("views") / "my lake")
     tracks = [
-        track("a"),
+        track("a", descriptor="rock_indie_driving"),
         track("b", corpus="other"),
         track("bad"),
         track("gone", deleted_at=AT),
@@ -126,8 +126,17 @@ def test_a_view_shows_the_latest_row_of_each_current_track(lake):
         ("b", 0, 90),
         ("b", 1, 90),
     ]
-    assert rows.column_names[:4] == ["track_id", "corpus", "key", "window"]
+    assert rows.column_names[:6] == ["track_id", "corpus", "key", "descriptor", "recording_id", "window"]
     assert rows["key"][0].as_py() == 'a, "ä"\n.mp3'
+
+
+def test_windows_say_what_models_learn_and_are_split_by(lake):
+    columns = ["track_id", "descriptor", "recording_id"]
+    rows = read_view(lake, "windows").select(columns).group_by(columns).aggregate([]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", "rock_indie_driving", "recording of a"),
+        ("b", None, "recording of b"),
+    ]
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
@@ -281,7 +290,7 @@ def test_an_empty_view_is_exported_with_its_columns(lake, tmp_path):
     write(empty, "tracks", TRACKS.schema, [track("a")], "t")
     write(empty, "analyses", ANALYSES.schema, [analysis("a", reason="silent")], "a")
     assert export(empty, "windows", tmp_path / "w.csv") == 0
-    assert (tmp_path / "w.csv").read_text().startswith('"track_id","corpus","key","window"')
+    assert (tmp_path / "w.csv").read_text().startswith('"track_id","corpus","key","descriptor",')
 
 
 @pytest.mark.parametrize(

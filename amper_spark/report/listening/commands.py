@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from amper_spark.job import DocumentedCommand, errors_in_one_line
+from amper_spark.terminal import counted, output
 
 
 @click.command(cls=DocumentedCommand)
@@ -16,7 +17,9 @@ from amper_spark.job import DocumentedCommand, errors_in_one_line
 )
 @click.option("--results", "is_results", is_flag=True, help="Sum up results of the blind test.")
 @click.option(
-    "--descriptors", metavar="NAME,NAME,...", help="Only these, rather than a choice of all styles."
+    "--descriptors",
+    metavar="NAME,NAME,...",
+    help="Only these, rather than a choice of all styles: names, genres, subgenres.",
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of all pieces."
@@ -51,7 +54,7 @@ def listen(
     \b
     Examples:
       amper-spark listen --to listen
-      amper-spark listen --to listen --descriptors rock_indie_driving,folk_acoustic_winter --duration 30
+      amper-spark listen --to listen --descriptors rock_indie_driving,folk --duration 30
       amper-spark listen --results anna.json ben.json
     """
     if is_results == (folder is not None):
@@ -64,10 +67,9 @@ def listen(
         if is_results:
             _show_results(files)
         elif folder is not None:
-            names = [name.strip() for name in descriptors.split(",")] if descriptors is not None else None
             _make(
                 folder,
-                names=names,
+                descriptors=descriptors,
                 seed=seed,
                 duration_s=duration_s,
                 font_name=font,
@@ -76,52 +78,40 @@ def listen(
 
 
 def _show_results(files: tuple[Path, ...]) -> None:
-    from rich.console import Console
-
     from amper_spark.report.listening.results import read_sessions, results_tables
 
-    console = Console()
+    console = output()
     for table in results_tables(read_sessions(files)):
-        console.print(table)
+        console.print(table, crop=False)
 
 
 def _make(
     folder: Path,
     *,
-    names: list[str] | None,
+    descriptors: str | None,
     seed: int,
     duration_s: float,
     font_name: str,
     catalogue_folder: Path | None,
 ) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from amper_spark.descriptors.catalogue import load_catalogue
+    from amper_spark.render.corpus_options import read_descriptors
     from amper_spark.render.engine.fonts import load_font
     from amper_spark.render.engine.known_fonts import fetch_font
     from amper_spark.report.listening.folder import write_folder
+    from amper_spark.report.listening.waiting import waiting
 
     catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
+    chosen = read_descriptors(descriptors, catalogue=catalogue) if descriptors is not None else None
     font = load_font(fetch_font(font_name))
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[progress.description]{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+    with waiting() as on_progress:
         pieces = write_folder(
             folder,
             font=font,
             seed=seed,
             duration_s=duration_s,
-            names=names,
+            names=[one.name for one in chosen] if chosen is not None else None,
             catalogue=catalogue,
-            on_progress=lambda done, total, name: bar.update(
-                task, completed=done, total=total, description=name
-            ),
+            on_progress=on_progress,
         )
-    page = folder / "index.html"
-    click.echo(f"{len(pieces)} piece{'' if len(pieces) == 1 else 's'}: open {page} in a browser")
+    click.echo(f"{counted(len(pieces), 'piece')}: open {folder / 'index.html'} in a browser")

@@ -100,7 +100,7 @@ def write_folder(
             if what != "libraries_version"  # nobody compares pages byte by byte
         }
         texts = {
-            "index.html": index_page(pieces, seed=seed, versions=made_with),
+            "index.html": index_page(pieces, seed=seed, versions=made_with, is_selected=names is not None),
             "blind.html": blind_page(pieces, catalogue),
             **{name: beside(name) for name in SCRIPTS_AND_STYLES},
         }

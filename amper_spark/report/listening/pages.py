@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from amper_spark.report.listening.blind import blind_data, encoded
 from amper_spark.report.listening.selection import ACTIVITIES, mood_family
 from amper_spark.report.listening.svg import role_inks
+from amper_spark.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,9 @@ _MINUTES_A_QUESTION = 0.7
 _SENTIMENTS = ("positive", "neutral", "negative")
 
 
-def index_page(pieces: Sequence[Piece], *, seed: int, versions: Mapping[str, str]) -> str:
+def index_page(
+    pieces: Sequence[Piece], *, seed: int, versions: Mapping[str, str], is_selected: bool = False
+) -> str:
     """Write the page that lists all pieces.
 
     Parameters
@@ -37,6 +40,8 @@ def index_page(pieces: Sequence[Piece], *, seed: int, versions: Mapping[str, str
         What they were drawn by.
     versions : mapping of str to str
         Of what they were made with.
+    is_selected : bool
+        Somebody has named the descriptors: there is not one of each subgenre and family of moods.
 
     Returns
     -------
@@ -55,8 +60,11 @@ def index_page(pieces: Sequence[Piece], *, seed: int, versions: Mapping[str, str
             "activities": _options(one for one in ACTIVITIES if one in {family[1] for family in families}),
             "moods": _options(sorted({piece.descriptor.mood.name for piece in pieces})),
         },
-        n_pieces=len(pieces),
-        n_subgenres=len({piece.descriptor.style for piece in pieces}),
+        n_pieces=counted(len(pieces), "piece"),
+        n_subgenres=counted(len({piece.descriptor.style for piece in pieces}), "style"),
+        selection="One piece of each descriptor that was asked for"
+        if is_selected
+        else "One piece for each subgenre and family of moods",
         seed=seed,
         versions=", ".join(f"{what} {version}" for what, version in versions.items()),
     )

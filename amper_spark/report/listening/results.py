@@ -13,11 +13,14 @@ from rich.text import Text
 
 from amper_spark.errors import ParameterError
 from amper_spark.report.listening.blind import LEVELS
+from amper_spark.terminal import counted, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
     from typing import Self
+
+    from rich.console import Group
 
 _Z_95 = 1.959963984540054
 
@@ -159,9 +162,13 @@ def read_session(file: Path) -> Session:
         return Session.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "json_invalid" or first["loc"] in ((), ("format",)):
+            raise ParameterError(
+                f"{file}: not a result of the listening test: that is a .json file which blind.html saves"
+            ) from None
         place = printable(".".join(map(str, first["loc"])))
         raise ParameterError(
-            f"{file}: not a result of the listening test: {place + ': ' if place else ''}{first['msg']}"
+            f"{file}: not a whole result of the listening test: {place}: {first['msg']}"
         ) from None
     except OSError as error:
         raise ParameterError(f"{file}: {error.strerror or error}") from None
@@ -189,14 +196,14 @@ def read_sessions(files: Sequence[Path]) -> list[Session]:
 
 def score(answers: Iterable[Answer]) -> Score | None:
     """Count hits; None where there is no answer."""
-    counted = list(answers)
-    if not counted:
+    given = list(answers)
+    if not given:
         return None
-    chance = sum(1 / len(answer.choices) for answer in counted) / len(counted)
-    return Score(len(counted), sum(answer.is_hit for answer in counted), chance)
+    chance = sum(1 / len(answer.choices) for answer in given) / len(given)
+    return Score(len(given), sum(answer.is_hit for answer in given), chance)
 
 
-def results_tables(sessions: Sequence[Session]) -> list[Table]:
+def results_tables(sessions: Sequence[Session]) -> list[Group]:
     """Sum results up: by level, by listener, and by genre.
 
     Parameters
@@ -206,14 +213,14 @@ def results_tables(sessions: Sequence[Session]) -> list[Table]:
 
     Returns
     -------
-    list of rich.table.Table
+    list of rich.console.Group
     """
     answers = [answer for session in sessions for answer in session.answers]
     genres = dict.fromkeys(answer.truth for answer in answers if answer.level == "genre")
     n = len(sessions)
     return [
         _table(
-            f"{n} listener{'' if n == 1 else 's'}, {len({answer.piece for answer in answers})} pieces",
+            f"{counted(n, 'listener')}, {counted(len({answer.piece for answer in answers}), 'piece')}",
             "level",
             [(level, [one for one in answers if one.level == level]) for level in LEVELS],
         ),
@@ -257,20 +264,20 @@ def _names(sessions: Sequence[Session]) -> list[str]:
     ]
 
 
-def _table(title: str, first: str, rows: Iterable[tuple[str, list[Answer]]]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table(title: str, first: str, rows: Iterable[tuple[str, list[Answer]]]) -> Group:
+    table = Table()
     table.add_column(first)
     for column in ("n", "hits", "share", "95 % interval", "chance"):
         table.add_column(column, justify="right")
     for name, answers in rows:
-        if (counted := score(answers)) is not None:
-            low, high = counted.interval
+        if (found := score(answers)) is not None:
+            low, high = found.interval
             table.add_row(
                 Text(printable(name)),
-                str(counted.n),
-                str(counted.hits),
-                f"{counted.share:.2f}",
+                str(found.n),
+                str(found.hits),
+                f"{found.share:.2f}",
                 f"{low:.2f} to {high:.2f}",
-                f"{counted.chance:.2f}",
+                f"{found.chance:.2f}",
             )
-    return table
+    return whole(table, title=title, unbroken=[first])

@@ -17,13 +17,16 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 from amper_spark.descriptors.catalogue import Catalogue, load_catalogue
+from amper_spark.descriptors.importing import import_dictionary
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.report.listening.blind import LEVELS, N_MOODS, decoded, encoded
+from amper_spark.report.listening.commands import listen
 from amper_spark.report.listening.drawings import piano_roll
 from amper_spark.report.listening.folder import write_folder
 from amper_spark.report.listening.form import form_of
@@ -171,6 +174,7 @@ def test_notes_of_the_midi_file_lie_on_its_grid(made):
 def test_the_timeline_that_is_shown_gives_the_same_piece_again(made):
     folder, pieces, _ = made
     text = "".join(page(folder, "index.html").words)
+    assert "One piece of each descriptor that was asked for, composed" in text
     for piece in pieces:
         document = json.loads((folder / piece.file("json")).read_text())
         assert dump_timeline(compose(parse_timeline(document)).timeline) == document
@@ -372,9 +376,25 @@ def test_the_folder_that_one_stands_in_can_be_filled_and_filled_again(font, tmp_
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.startswith("1 piece: open index.html in a browser")
         assert ran.stdout.count(".mp3") == 1
+        assert ran.stderr == ""
     assert {file.name for file in tmp_path.iterdir()} == {
         "pieces", "index.html", "blind.html", *SCRIPTS_AND_STYLES
     }  # fmt: skip
+
+
+def test_a_genre_can_be_asked_for(font, tmp_path):
+    file = tmp_path / "dictionary.json"
+    file.write_text('{"my_fury": ["angry", "negative", 1, "rock", "indie"]}')
+    import_dictionary(file, tmp_path / "own")
+    folders = f"--catalogue {tmp_path / 'own'} --to {tmp_path / 'to'}"
+    options = f"--font {font.path} --duration 4 {folders} --descriptors".split()
+    result = CliRunner().invoke(listen, [*options, "rock"])
+    assert result.exit_code == 0, result.output
+    assert "1 piece:" in result.output
+    result = CliRunner().invoke(listen, [*options, "rokc,my_furry"])
+    assert result.exit_code == 2
+    assert "nothing is called 'rokc'; did you mean 'rock'?" in result.output
+    assert "did you mean 'my_fury'?" in result.output
 
 
 def test_a_link_to_a_folder_stays_one(font, tmp_path):

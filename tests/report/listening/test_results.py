@@ -119,8 +119,10 @@ def test_listeners_of_one_name_are_told_apart(saved):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("not JSON", "not a result of the listening test"),
-        ({"version": 1}, "not a result of the listening test: format: Field required"),
+        ("not JSON", "not a result of the listening test: that is a .json file"),
+        ("[]", "not a result of the listening test: that is a .json file"),
+        ({"spans": []}, "not a result of the listening test: that is a .json file"),
+        ({"format": "else", "version": 1}, "not a result of the listening test: that is a .json file"),
         ({**session("Anna", []), "version": 2}, "version: Input should be 1"),
         (session("Anna", ["jazz"]), "answers.0: .*must be among the choices"),
     ],
@@ -139,6 +141,11 @@ def test_the_same_test_is_not_counted_twice_nor_tests_of_other_pieces_together(s
     assert "the same test" in CliRunner().invoke(listen, ["--results", *map(str, files)]).output
     files = saved(anna=session("Anna", ["rock"]), ben=session("Ben", ["rock"], folder="two"))
     assert "other pieces were heard" in CliRunner().invoke(listen, ["--results", *map(str, files)]).output
+
+
+def test_one_is_one(saved):
+    (file,) = saved(anna=session("Anna", ["rock"]))
+    assert "1 listener, 1 piece\n" in CliRunner().invoke(listen, ["--results", str(file)]).output
 
 
 def test_wrong_usage_is_explained():
