@@ -483,7 +483,8 @@ def test_a_worker_that_always_crashes_is_told_in_a_line(spark: SparkSession, lak
         os.kill(os.getpid(), signal.SIGKILL)
         return row_of(unit)
 
-    with pytest.raises(AmperSparkError, match=r"\Aanalyze, batch 1 of 1, failed: Python worker exited unexpectedly"):
+    failure = r"\Aanalyze, batch 1 of 1, failed: Python worker exited unexpectedly"
+    with pytest.raises(AmperSparkError, match=failure):
         run_stage(spark, lake, a_stage(work), units_of(1), settings=SETTINGS)
 
     assert not lake.exists("analyses")
