@@ -13,6 +13,7 @@ from amper_spark.descriptors.commands import descriptors
 from amper_spark.errors import ConfigError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
 from amper_spark.render.commands import fonts, render
+from amper_spark.render.server.commands import server
 from amper_spark.report.listening.commands import listen
 from amper_spark.suggestions import did_you_mean
 
@@ -174,7 +175,8 @@ def separate(
             advice = "is for the analysis alone: say --set separation.engine=spleeter"
             raise ConfigError([f"separation.engine={settings.engine} {advice}"])
         network = Network(fetch_weights(settings.weights), settings.provider)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(source.name, total=1.0)
             n_clipped = separate_file(
                 source,
@@ -230,3 +232,4 @@ main.add_command(descriptors)
 main.add_command(fonts)
 main.add_command(listen)
 main.add_command(render)
+main.add_command(server)

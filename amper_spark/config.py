@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from amper_spark.errors import ConfigError
+from amper_spark.render.server.settings import ServerSettings
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Config(_Section):
     analysis: Analysis = Analysis()
     separation: Separation = Separation()
     render: Render = Render()
+    server: ServerSettings = ServerSettings()
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()
     stage: Stage = Stage()

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 20.0
 MAX_ATTEMPTS = 3
-
-_GIVEN_UP = f"it was begun {MAX_ATTEMPTS} times, and its worker died each time"
+MAX_BLAMELESS_ATTEMPTS = 10
 
 _TAKE = """
 UPDATE jobs
@@ -54,7 +53,8 @@ WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_REN
 """
 _GIVE_UP = """
 UPDATE jobs
-SET status = 'FAILED_CREATE', problem = :problem, progress_percent = NULL, owner = NULL, lease_until = NULL,
+SET status = 'FAILED_CREATE', progress_percent = NULL, owner = NULL, lease_until = NULL,
+    problem = 'it was begun ' || attempts || ' times, and its worker died each time',
     date_update = :now, date_finish = :now
 WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER') AND attempts >= :most
     AND (owner = :owner OR (:owner IS NULL AND lease_until < :now))
@@ -252,22 +252,33 @@ class Jobs:
         """
         self._end(job_id, owner, Status.FAILED_CREATE, timeline=timeline, problem=problem)
 
-    def release_lost(self, *, owner: str | None = None) -> int:
+    def owners(self) -> list[str]:
+        """Name the workers that hold jobs."""
+        found = self._database.connection.execute(
+            "SELECT DISTINCT owner FROM jobs WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')"
+        )
+        return [row["owner"] for row in found]
+
+    def release_lost(self, *, owner: str | None = None, is_blameless: bool = False) -> int:
         """Let jobs wait again whose lease has run out, or whose worker is known to be dead.
 
-        One that has been begun `MAX_ATTEMPTS` times fails: it may be what kills the workers.
+        One that has been begun `MAX_ATTEMPTS` times fails: it may be what kills the workers. If somebody has
+        killed them, it is `MAX_BLAMELESS_ATTEMPTS` times: that may still be the system, short of memory.
 
         Parameters
         ----------
         owner : str, optional
             A worker that is dead.
+        is_blameless : bool
+            Whether it was killed.
 
         Returns
         -------
         int
             How many were lost.
         """
-        lost = {"owner": owner, "now": time.time(), "most": MAX_ATTEMPTS, "problem": _GIVEN_UP}
+        most = MAX_BLAMELESS_ATTEMPTS if is_blameless else MAX_ATTEMPTS
+        lost = {"owner": owner, "now": time.time(), "most": most}
         with self._database.transaction() as connection:
             given_up = connection.execute(_GIVE_UP, lost).rowcount
             waiting = connection.execute(_WAIT_AGAIN, lost).rowcount

@@ -1,7 +1,8 @@
 """Where the server keeps what it has made: no path is ever built from what a client says.
 
-The folder holds ``server.sqlite``, ``secret``, ``previews/``, and ``files/<job>/<attempt>/``. Each attempt
-at a job has a folder of its own, so that one whose lease is lost cannot spoil what another one makes.
+The folder holds ``server.sqlite``, ``secret``, ``previews/``, ``workers/`` with a file for each worker, and
+``files/<job>/<attempt>/``. Each attempt at a job has a folder of its own, so that one whose lease is lost
+cannot spoil what another one makes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Storage:
         self.folder = folder.absolute()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("files", "previews"):
+            for name in ("files", "previews", "workers"):
                 (self.folder / name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StorageError(f"the folder {folder} cannot be used: {error.strerror}") from error
@@ -58,6 +59,11 @@ class Storage:
     def previews(self) -> Path:
         """Folder of the previews: ``<descriptor>.mp3``."""
         return self.folder / "previews"
+
+    @property
+    def workers(self) -> Path:
+        """Folder of the files by which workers are known to live."""
+        return self.folder / "workers"
 
     def secret(self) -> bytes:
         """Return what links are signed with; made once, readable by the owner alone.
@@ -88,6 +94,20 @@ class Storage:
         folder = self.folder / "files" / job.id / f"{job.attempts}-{secrets.token_hex(4)}"
         folder.mkdir(mode=0o700, parents=True)
         return folder
+
+    def attempts(self, job_id: str) -> list[Path]:
+        """List the folders of all attempts at a job."""
+        try:
+            return sorted((self.folder / "files" / job_id).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def discard_earlier(self, job: Job) -> None:
+        """Remove what attempts before this one have left behind: their leases are lost."""
+        for attempt in self.attempts(job.id):
+            number, _, _ = attempt.name.partition("-")
+            if number.isdecimal() and int(number) < job.attempts:
+                self.discard(attempt)
 
     def discard(self, attempt: Path) -> None:
         """Remove what an attempt has made."""

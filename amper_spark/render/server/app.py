@@ -1,0 +1,138 @@
+"""The application: all endpoints, and what stands before them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse, JSONResponse
+
+from amper_spark import __version__
+from amper_spark.render.server import access_tokens, doors, files, health, renders
+from amper_spark.render.server.cors import Cors
+from amper_spark.render.server.database import Database
+from amper_spark.render.server.description import describe
+from amper_spark.render.server.doors import Doors
+from amper_spark.render.server.entities import entity_router
+from amper_spark.render.server.envelopes import JsonApiResponse
+from amper_spark.render.server.failures import Failures, answer_refusals
+from amper_spark.render.server.headers import SecureHeaders
+from amper_spark.render.server.jobs import Jobs
+from amper_spark.render.server.links import Signer
+from amper_spark.render.server.metrics import Metrics
+from amper_spark.render.server.reference import POLICY, reference_page
+from amper_spark.render.server.service import Service
+from amper_spark.render.server.tokens import Tokens
+from amper_spark.render.server.watching import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amper_spark.render.server.offer import Offer
+    from amper_spark.render.server.service import Working
+    from amper_spark.render.server.settings import ServerSettings
+    from amper_spark.render.server.storage import Storage
+    from amper_spark.render.server.watching import Seen
+
+
+def create_app(
+    storage: Storage,
+    settings: ServerSettings,
+    *,
+    offer: Offer,
+    working: Working | None = None,
+    audit: Callable[[Seen], None] | None = None,
+) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    storage : Storage
+    settings : ServerSettings
+    offer : Offer
+        What timelines can name.
+    working : Working, optional
+        Who works the jobs off, to be asked for its health.
+    audit : callable, optional
+        Called with each request once it has been answered.
+
+    Returns
+    -------
+    FastAPI
+        It does no job: whoever works them off takes them from the same database.
+
+    Raises
+    ------
+    DatabaseError
+        The database cannot be used.
+    StorageError
+        The secret that links are signed with cannot be read or made.
+    """
+    service = _service(storage, settings, offer, working)
+    app = FastAPI(
+        title="Amper",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        default_response_class=JsonApiResponse,
+    )
+    app.state.service = service
+    answer_refusals(app)
+    for router in (renders.router, files.router, access_tokens.router, health.router):
+        app.include_router(router)
+    app.include_router(
+        entity_router(
+            offer.catalogue,
+            offer.instruments,
+            offer.bands,
+            offer.hits,
+            guard=doors.READ,
+            preview_url=files.preview_url,
+        )
+    )
+    _describe_itself(app)
+    tell = [service.metrics.tell, *([audit] if audit else [])]
+    # The last one added stands first.
+    app.add_middleware(Failures)
+    app.add_middleware(Cors, origins=settings.allowed_origins, routes=app.routes)
+    app.add_middleware(SecureHeaders, allows_other_origins=bool(settings.allowed_origins))
+    app.add_middleware(Watch, tell=tell)
+    return app
+
+
+def _service(storage: Storage, settings: ServerSettings, offer: Offer, working: Working | None) -> Service:
+    database = Database(storage.database)
+    tokens = Tokens(database)
+    return Service(
+        settings=settings,
+        database=database,
+        storage=storage,
+        jobs=Jobs(database, max_waiting=settings.max_waiting),
+        tokens=tokens,
+        doors=Doors(tokens, requests_per_minute=settings.requests_per_minute),
+        signer=Signer(storage.secret(), lasts_s=settings.link_lasts_s),
+        metrics=Metrics(),
+        descriptors=tuple(descriptor.name for descriptor in offer.catalogue.descriptors),
+        working=working,
+    )
+
+
+def _describe_itself(app: FastAPI) -> None:
+    @cache
+    def described() -> dict[str, Any]:
+        return describe(app)
+
+    @cache
+    def page() -> str:
+        return reference_page(described())
+
+    @app.get("/openapi.json", include_in_schema=False, response_class=JSONResponse)
+    def openapi() -> JSONResponse:
+        return JSONResponse(described())
+
+    @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(page(), headers={"Content-Security-Policy": POLICY})

@@ -1,0 +1,110 @@
+"""Whatever goes wrong, the client gets a JSON:API answer, and never the server's own words."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from amper_spark.render.server.envelopes import TITLES, Fault, RefusalError, refused
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOG = logging.getLogger(__name__)
+
+BUSY_RETRY_S = 5
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_SOURCES = {"query": "parameter", "path": "parameter", "header": "header"}
+
+
+class Failures:
+    """ASGI middleware that answers where an endpoint has failed, and logs why.
+
+    Parameters
+    ----------
+    app : ASGI application
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
+        except Exception:
+            if has_begun or scope["type"] != "http":
+                raise  # the connection is cut: what has been sent is not whole
+            _LOG.exception("an endpoint failed")
+            failure = RefusalError(500, "SERVER_ERROR", "the server has failed, and has logged why")
+            await refused(failure)(scope, receive, send)
+
+
+def answer_refusals(app: FastAPI) -> None:
+    """Have an application answer with JSON:API errors.
+
+    Parameters
+    ----------
+    app : FastAPI
+    """
+    app.add_exception_handler(RefusalError, _refusal)
+    app.add_exception_handler(RequestValidationError, _wrong_parameters)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(sqlite3.OperationalError, _busy)
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    return refused(error) if isinstance(error, RefusalError) else refused(_unknown())
+
+
+async def _wrong_parameters(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        return refused(_unknown())
+    faults = [
+        Fault(item["msg"], _SOURCES[item["loc"][0]], str(item["loc"][-1]))
+        if item["loc"][0] in _SOURCES
+        else Fault(item["msg"])
+        for item in error.errors()
+    ]
+    return refused(RefusalError(400, "BAD_PARAMETER", faults))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return refused(_unknown())
+    code = _CODES.get(error.status_code, TITLES.get(error.status_code, "error").upper().replace(" ", "_"))
+    details = {404: "there is nothing at this URL: see /docs", 405: "this URL does not do that: see /docs"}
+    detail = details.get(error.status_code, str(error.detail))
+    return refused(RefusalError(error.status_code, code, detail, headers=error.headers))
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    _LOG.error("the database cannot be used: %s", error)
+    return refused(
+        RefusalError(
+            503,
+            "NOT_NOW",
+            "the server's database cannot be used just now: try again later",
+            headers={"Retry-After": str(BUSY_RETRY_S)},
+        )
+    )
+
+
+def _unknown() -> RefusalError:
+    return RefusalError(500, "SERVER_ERROR", "the server has failed")
