@@ -464,7 +464,8 @@ def test_an_error_in_a_task_is_told_in_a_line(spark: SparkSession, lake: Lake):
         run_stage(spark, lake, a_stage(work), units_of(11), settings=SETTINGS)
 
     first, second = str(caught.value).splitlines()
-    assert first == "analyze, batch 2 of 2, failed: PermissionError: [Errno 13] Permission denied: '/music/song.ogg'"
+    why = "PermissionError: [Errno 13] Permission denied: '/music/song.ogg'"
+    assert first == f"analyze, batch 2 of 2, failed: {why}"
     assert "run the same command again" in second
     assert len(rows_in(lake)) == 10
 
@@ -523,7 +524,8 @@ def test_a_stop_request_ends_the_job_and_keeps_what_is_committed(
         return row_of(unit)
 
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(StageInterruptedError, match=r"\Aanalyze, batch 2 of 2, was stopped\. What is committed stays"):
+    message = r"\Aanalyze, batch 2 of 2, was stopped\. What is committed stays"
+    with pytest.raises(StageInterruptedError, match=message):
         run_stage(spark, lake, a_stage(work), units_of(11), settings=SETTINGS)
     assert signal.getsignal(signal.SIGTERM) is handler
     assert len(rows_in(lake)) == 10
