@@ -191,6 +191,7 @@ def _run(host: str, port: int, workers: int | None, data: Path, config: Config) 
             database,
             settings=config.server,
             font=config.render.font,
+            catalogue=config.render.catalogue,
             n_workers=workers,
             logs=config.logs,
         )

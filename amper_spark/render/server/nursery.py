@@ -182,6 +182,7 @@ def say(message: dict[str, Any]) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--workers", "n_workers", type=click.IntRange(min=1), default=1)
 @click.option("--font", default="musescore")
+@click.option("--catalogue", "catalogue_folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--settings", "settings_json", default="{}")
 @click.option("--niceness", type=click.IntRange(0, 19), default=NICENESS)
 @click.option("--parent", "parent_pid", type=int, help="The process to end with; by default the parent.")
@@ -192,6 +193,7 @@ def main(
     folder: Path,
     n_workers: int,
     font: str,
+    catalogue_folder: Path | None,
     settings_json: str,
     niceness: int,
     parent_pid: int | None,
@@ -207,7 +209,7 @@ def main(
         settings = ServerSettings.model_validate_json(settings_json)
         storage = Storage(folder)
         _bury_dead(storage)
-        means = load_means(font, settings)
+        means = load_means(font, settings, catalogue_folder)
         _bury_dead(storage)  # those included whose nursery died just before this one began
     except (AmperSparkError, ValueError) as error:
         say({"is": "failed", "problem": " ".join(str(error).split())})
@@ -231,7 +233,7 @@ def main(
     Nursery(storage, n_workers=n_workers, work=work).run(parent_pid=parent_pid)
 
 
-def load_means(font: str, settings: ServerSettings) -> Means:
+def load_means(font: str, settings: ServerSettings, catalogue_folder: Path | None = None) -> Means:
     """Load all that workers share, and see to it that the font has every sound.
 
     Parameters
@@ -239,6 +241,8 @@ def load_means(font: str, settings: ServerSettings) -> Means:
     font : str
         See `amper_spark.render.engine.known_fonts.fetch_font`.
     settings : ServerSettings
+    catalogue_folder : Path, optional
+        By default the package's own catalogue.
 
     Returns
     -------
@@ -255,7 +259,7 @@ def load_means(font: str, settings: ServerSettings) -> Means:
         *(stroke.preset for hit in load_hits() for stroke in hit.strokes),
     ])  # fmt: skip
     check_presets(loaded, presets)
-    catalogue = load_catalogue()
+    catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
     limits = Limits(max_duration_s=settings.max_duration_s, max_regions=settings.max_regions)
     # Half a second that each worker would take anew: levels of sounds, and what is loaded when first used.
     for preset in presets:

@@ -56,6 +56,8 @@ class Supervisor:
     settings : ServerSettings
     font : str
         See `amper_spark.render.engine.known_fonts.fetch_font`.
+    catalogue : str, optional
+        A folder that ``descriptors import`` has made; by default the package's own catalogue.
     n_workers : int, optional
         By default that of the settings, or else as many as there are cores.
     logs : amper_spark.config.Logs, optional
@@ -71,6 +73,7 @@ class Supervisor:
         *,
         settings: ServerSettings,
         font: str,
+        catalogue: str | None = None,
         n_workers: int | None = None,
         logs: config.Logs | None = None,
         niceness: int = 10,
@@ -78,7 +81,9 @@ class Supervisor:
         self._storage, self._settings = storage, settings
         self._database, self._jobs = database, Jobs(database)
         self._n_workers = n_workers or settings.workers or _n_cores()
-        options = {"--workers": self._n_workers, "--font": font, "--niceness": niceness}
+        options: dict[str, object] = {"--workers": self._n_workers, "--font": font, "--niceness": niceness}
+        if catalogue is not None:
+            options["--catalogue"] = catalogue
         self._arguments = _arguments(storage, settings, logs or config.Logs(), options)
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._stopping, self._started = threading.Event(), threading.Event()

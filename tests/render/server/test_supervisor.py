@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,13 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from amper_spark.render.server.job import Status
+from amper_spark.descriptors.importing import import_dictionary
+from amper_spark.render.server.job import Kind, Status
 from amper_spark.render.server.jobs import MAX_ATTEMPTS, MAX_BLAMELESS_ATTEMPTS
 from amper_spark.render.server.presence import be_present, bury_dead, is_present
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.render.server.supervisor import Supervisor, SupervisorError
 from amper_spark.render.server.sweeping import ORPHAN_S, expire_jobs, sweep
-from tests.render.server.working import Place, are_gone, family, wait_until
+from tests.render.server.working import Place, are_gone, family, music, wait_until
 from tests.render.whole_fonts import whole_font
 
 
@@ -231,3 +233,15 @@ def test_only_what_nothing_leads_to_and_is_old_is_swept(place):
     assert sweep(place.jobs, place.storage) == 0
     assert place.jobs.find(running.id).status == Status.RUNNING_COMPOSE
     os.close(living)
+
+
+def test_workers_compose_with_the_catalogue_that_the_server_offers(place, supervisor, font, tmp_path):
+    dictionary = tmp_path / "own.json"
+    dictionary.write_text(json.dumps({"rock_indie_glee": ["happy", "positive", 500, "rock", "indie"]}))
+    import_dictionary(dictionary, tmp_path / "catalogue")
+    supervisor(font, catalogue=str(tmp_path / "catalogue")).start()
+    timeline = music()
+    timeline["spans"][0]["regions"][0]["descriptor"] = "rock_indie_glee"
+    (ended,) = place.ended(place.ask(timeline=timeline, kind=Kind.COMPOSITION))
+    assert ended.timeline["spans"][0]["regions"][0]["descriptor"] == "rock_indie_glee"
+    assert "notifications" not in ended.timeline
