@@ -203,6 +203,17 @@ lake_option = click.option(
     help="Folder of the tables.",
 )
 
+catalogue_option = click.option(
+    "--catalogue",
+    "catalogue_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that `descriptors import` has made; by default this package's own.",
+)
+
+font_option = click.option(
+    "--font", default="musescore", show_default=True, help="musescore, fluid, or a .sf2 or .sf3 file."
+)
+
 config_options = (
     click.option(
         "--config",

@@ -8,15 +8,9 @@ from pathlib import Path
 import click
 
 from amper_spark.errors import ParameterError
-from amper_spark.job import DocumentedCommand, errors_in_one_line
+from amper_spark.job import DocumentedCommand, catalogue_option, errors_in_one_line
 from amper_spark.terminal import counted, output
 
-_catalogue_option = click.option(
-    "--catalogue",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder that `descriptors import` has made; by default this package's own.",
-)
 _csv_option = click.option("--csv", "as_csv", is_flag=True, help="Say it in CSV, for programs.")
 
 
@@ -30,7 +24,7 @@ def descriptors() -> None:
 @click.option("--subgenre", help="Only those of this subgenre.")
 @click.option("--mood", help="Only those of this mood.")
 @click.option("--sentiment", type=click.Choice(["negative", "neutral", "positive"]), help="Only those.")
-@_catalogue_option
+@catalogue_option
 @_csv_option
 def list_descriptors(
     *,
@@ -38,7 +32,7 @@ def list_descriptors(
     subgenre: str | None,
     mood: str | None,
     sentiment: str | None,
-    folder: Path | None,
+    catalogue_folder: Path | None,
     as_csv: bool,
 ) -> None:
     r"""List descriptors, the styles that music is generated in, with what they mean.
@@ -54,7 +48,7 @@ def list_descriptors(
         from amper_spark.descriptors.catalogue import load_catalogue
         from amper_spark.descriptors.listing import listing_csv, listing_table, select
 
-        catalogue = load_catalogue(folder) if folder else load_catalogue()
+        catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         found = select(catalogue, genre=genre, subgenre=subgenre, mood=mood, sentiment=sentiment)
         if as_csv:
             click.echo(listing_csv(found), nl=False)
@@ -64,8 +58,8 @@ def list_descriptors(
 
 @descriptors.command(cls=DocumentedCommand)
 @click.argument("name")
-@_catalogue_option
-def show(*, name: str, folder: Path | None) -> None:
+@catalogue_option
+def show(*, name: str, catalogue_folder: Path | None) -> None:
     r"""Show the descriptor NAME in full: what it means, its tempo and scales, who plays it.
 
     Brightness to syncopation go from -2 to 2; docs/descriptors.md says what each does to the music.
@@ -81,11 +75,13 @@ def show(*, name: str, folder: Path | None) -> None:
         from amper_spark.descriptors.listing import elsewhere
         from amper_spark.descriptors.portrait import portrait
 
-        catalogue = load_catalogue(folder) if folder else load_catalogue()
+        catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         if name not in catalogue and (advice := elsewhere(name, catalogue)):
-            raise ParameterError(advice + (f" --catalogue {shlex.quote(str(folder))}" if folder else ""))
+            raise ParameterError(
+                advice + (f" --catalogue {shlex.quote(str(catalogue_folder))}" if catalogue_folder else "")
+            )
         one = catalogue[name]
-        bands = Bands([]) if folder else load_bands()
+        bands = Bands([]) if catalogue_folder else load_bands()
         output().print(portrait(one, instruments=load_instruments(), bands=bands), crop=False)
 
 

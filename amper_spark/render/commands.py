@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amper_spark.errors import ParameterError
-from amper_spark.job import DocumentedCommand, errors_in_one_line
+from amper_spark.job import DocumentedCommand, catalogue_option, errors_in_one_line, font_option
 
 if TYPE_CHECKING:
     from amper_spark.descriptors.catalogue import Catalogue
@@ -37,15 +37,8 @@ _MIN_DURATION_S, _MAX_DURATION_S, _DEFAULT_DURATION_S = 3.0, 1_800.0, 30.0
     type=click.IntRange(0, 2**53 - 1),
     help="Of the music, where a timeline has none of its own; even: half A of the styles, odd: half B.",
 )
-@click.option(
-    "--font", default="musescore", show_default=True, help="musescore, fluid, or a .sf2 or .sf3 file."
-)
-@click.option(
-    "--catalogue",
-    "catalogue_folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder that `descriptors import` has made; by default this package's own.",
-)
+@font_option
+@catalogue_option
 def render(
     *,
     music: str,
@@ -80,7 +73,7 @@ def render(
         catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
         timeline = _timeline(music, duration_s, catalogue)
         check_deliverable(files)
-        if music in map(str, files) or Path(music).resolve() in {file.resolve() for file in files}:
+        if Path(music).resolve() in {file.resolve() for file in files}:
             raise ParameterError(f"{music} would be replaced by what is made of it: name another file")
         composition = compose(timeline, seed=seed, catalogue=catalogue)
         for notification in composition.timeline.notifications:

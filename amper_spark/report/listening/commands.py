@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from amper_spark.job import DocumentedCommand, errors_in_one_line
+from amper_spark.job import DocumentedCommand, catalogue_option, errors_in_one_line, font_option
 from amper_spark.terminal import counted, output
 
 
@@ -25,15 +25,8 @@ from amper_spark.terminal import counted, output
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of all pieces."
 )
 @click.option("--duration", "duration_s", default=25.0, show_default=True, help="Of each piece, in seconds.")
-@click.option(
-    "--font", default="musescore", show_default=True, help="musescore, fluid, or a .sf2 or .sf3 file."
-)
-@click.option(
-    "--catalogue",
-    "catalogue_folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder that `descriptors import` has made; by default this package's own.",
-)
+@font_option
+@catalogue_option
 def listen(
     *,
     files: tuple[Path, ...],
