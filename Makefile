@@ -12,7 +12,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 LAKE ?= demo/lake
 
-.PHONY: help setup demo listen test test-slow test-cluster lint format bench bench-render bench-separation check-renders difficulty accuracy peers docs pins clean
+.PHONY: help setup demo listen test test-slow test-cluster test-browser lint format bench bench-render bench-separation check-renders difficulty accuracy peers docs pins clean
 
 help: ## Show this help
 	@scripts/help.sh $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test`
 
 test-cluster: $(READY) ## Run the tests that start a Spark cluster of processes on this machine
 	@$(BIN)/pytest -m cluster
+
+test-browser: $(READY) ## Run the tests of the web page in headless Chromium, which has to be installed
+	@$(BIN)/pytest -m browser
 
 lint: $(READY) ## Check style, types and documentation
 	@$(BIN)/ruff check .

@@ -17,14 +17,13 @@ import soundfile
 
 from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.errors import ParameterError
+from amper_spark.render.engine.mp3 import write_mp3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-SUFFIXES = (".wav", ".flac", ".mp3")
 
 _BLOCK_FRAMES = 65_536  # writing compressed audio in one piece has crashed libsndfile
 _FULL_SCALE = 32_768
@@ -37,9 +36,6 @@ _UNIX = 3
 # libsndfile takes 0 to 1 for FLAC's levels 0 to 8. Up to level 2 libFLAC predicts with integers only; above,
 # it searches predictors in floating point, with whatever instructions the machine has, and finds others.
 _FLAC_OPTIONS = {"format": "FLAC", "subtype": "PCM_16", "compression_level": 2 / 8}
-_MP3_KBIT_S = 192
-_MP3_RANGE_KBIT_S = 320, 32  # which libsndfile divides evenly among 0 to 1
-_MP3_LOW_RATE = 32_000  # below it the format ends at 160 kbit/s
 
 
 def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
@@ -48,8 +44,8 @@ def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
     Parameters
     ----------
     file : Path
-        ``.wav`` (16 bits), ``.flac`` (16 bits) or ``.mp3`` (192 kbit/s, constant; 160 for rates below
-        32 kHz). It is not there before it is whole.
+        ``.wav`` (16 bits), ``.flac`` (16 bits) or ``.mp3`` (192 kbit/s, see `amper_spark.render.engine.mp3`).
+        It is not there before it is whole.
     audio : np.ndarray [shape=(channel, sample)], float32
         Full scale is -1 to 1.
     rate : int
@@ -68,13 +64,11 @@ def write_audio(file: Path, audio: NDArray[np.float32], rate: int) -> int:
         No permission, no room. Nothing is left behind.
     """
     suffix = file.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ParameterError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
+    if suffix not in _WRITERS:
+        raise ParameterError(f"{file}: the suffix must be one of {', '.join(_WRITERS)}")
     _check(audio, rate)
     with named_in_errors(file), appearing(file) as passing, passing.open("w+b") as stream:
-        if suffix == ".wav":
-            return _write_wav(stream, audio, rate)
-        return _write_encoded(stream, audio, rate, _FLAC_OPTIONS if suffix == ".flac" else _mp3_options(rate))
+        return _WRITERS[suffix](stream, audio, rate)
 
 
 def encode_flac(audio: NDArray[np.float32], rate: int) -> bytes:
@@ -103,7 +97,7 @@ def encode_flac(audio: NDArray[np.float32], rate: int) -> bytes:
     """
     _check(audio, rate)
     stream = io.BytesIO()
-    _write_encoded(stream, audio, rate, _FLAC_OPTIONS)
+    _write_flac(stream, audio, rate)
     return stream.getvalue()
 
 
@@ -205,37 +199,35 @@ def _write_wav(stream: IO[bytes], audio: NDArray[np.float32], rate: int) -> int:
     return total
 
 
-def _write_encoded(
-    stream: IO[bytes], audio: NDArray[np.float32], rate: int, options: Mapping[str, Any]
-) -> int:
+def _write_flac(stream: IO[bytes], audio: NDArray[np.float32], rate: int) -> int:
     sink = _Sink(stream)
-    is_lossless = options["subtype"] == "PCM_16"
     total = 0
     try:
-        with soundfile.SoundFile(sink, "w", rate, len(audio), **options) as encoder:
+        with soundfile.SoundFile(sink, "w", rate, len(audio), **_FLAC_OPTIONS) as encoder:
             for frames, n_clipped in _frames(audio):
-                # libsndfile 1.2.2 makes noise of integers that it is to write as MP3.
-                encoder.write(frames if is_lossless else frames / np.float32(_FULL_SCALE))
+                encoder.write(frames)
                 total += n_clipped
                 sink.check()
     except soundfile.LibsndfileError as error:
         sink.check()
         raise ParameterError(
-            f"{options['format']} cannot hold {rate} Hz and {len(audio)} channels: {error.error_string}"
+            f"FLAC cannot hold {rate} Hz and {len(audio)} channels: {error.error_string}"
         ) from error
     sink.check()
     return total
 
 
-def _mp3_options(rate: int) -> dict[str, Any]:
-    most, least = _MP3_RANGE_KBIT_S
-    level = 0.0 if rate < _MP3_LOW_RATE else (most - _MP3_KBIT_S) / (most - least)
-    return {
-        "format": "MP3",
-        "subtype": "MPEG_LAYER_III",
-        "compression_level": level,
-        "bitrate_mode": "CONSTANT",
-    }
+def _write_mp3(stream: IO[bytes], audio: NDArray[np.float32], rate: int) -> int:
+    n_clipped = 0
+
+    def blocks() -> Iterator[NDArray[np.int16]]:
+        nonlocal n_clipped
+        for frames, n_more in _frames(audio):
+            n_clipped += n_more
+            yield frames
+
+    write_mp3(stream, blocks(), rate=rate, channels=len(audio))
+    return n_clipped
 
 
 class _Sink:
@@ -270,3 +262,8 @@ class _Sink:
             except OSError as error:
                 self._error = error
         return None
+
+
+_WRITERS = {".wav": _write_wav, ".flac": _write_flac, ".mp3": _write_mp3}
+SUFFIXES = tuple(_WRITERS)
+"""Of the files that can be written."""

@@ -63,7 +63,7 @@ def test_mp3_has_its_bit_rate_and_sounds_the_same(tmp_path, rate, kbit_s):
     assert size_kbit / duration_s == pytest.approx(kbit_s, rel=0.03)
     read, read_rate = soundfile.read(tmp_path / "music.mp3", dtype="float32")
     assert read_rate == rate
-    assert len(read) == pytest.approx(audio.shape[1], abs=3_000)  # whole frames
+    assert len(read) == audio.shape[1]
     power, original = (np.mean(x.astype(np.float64) ** 2) for x in (read, audio))
     assert power == pytest.approx(original, rel=0.1)
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_written_is_refused(tmp_path, name, audio, message):
 
 
 def test_a_rate_that_the_format_lacks_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match="MP3 cannot hold 12345 Hz and 1 channels"):
+    with pytest.raises(ParameterError, match=r"MP3 knows rates of .*, got 12345"):
         write_audio(tmp_path / "music.mp3", music(1), 12_345)
     assert list(tmp_path.iterdir()) == []
 
