@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.render.composer.composing import compose
-from amper_spark.render.engine.hits import play_hits
-from amper_spark.render.engine.playing import mix_passages
-from amper_spark.render.engine.rendering import master
+from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.stems import render_stems, stem_names
 from amper_spark.render.engine.writing import write_audio, write_stems
 from amper_spark.render.server.waveform import CONTENT_TYPE as WAVEFORM_TYPE
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from amper_spark.descriptors.catalogue import Catalogue
@@ -47,7 +44,8 @@ _MP3_KBIT_S = 192
 _WAV_KBIT_S = RATE * _CHANNELS * _BITS // 1_000
 _SEED_BYTES = 4
 _DONE_PERCENT = 100
-_MIXED_PERCENT = 80  # when all passages are mixed, about so much of the time is over
+# When all passages are mixed, about so much of the time is over.
+_MIXED_MP3_PERCENT, _MIXED_WAV_PERCENT = 35, 80
 
 
 class Preset(StrEnum):
@@ -160,10 +158,12 @@ def write_files(
 def _master(
     score: Score, preset: Preset, folder: Path, font: Font, told: Callable[[int], None]
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
-    audio = _render(score, font, told)
     is_mp3 = preset is Preset.MASTER_MP3
+    mixed_percent = _MIXED_MP3_PERCENT if is_mp3 else _MIXED_WAV_PERCENT
+    rest_percent = _DONE_PERCENT - mixed_percent
+    audio = render(score, font, rate=RATE, told=lambda share: told(int(mixed_percent * share)))
     file = folder / ("master.mp3" if is_mp3 else "master.wav")
-    write_audio(file, audio, RATE)
+    write_audio(file, audio, RATE, told=lambda share: told(int(mixed_percent + rest_percent * share)))
     yield file, {"tracks": ["master"], **_audio_type(is_mp3=is_mp3)}
     waveform = folder / "waveform.json"
     with named_in_errors(waveform), appearing(waveform) as passing:
@@ -179,23 +179,6 @@ def _master(
             "channel_count": 1,
         },
     )
-    told(_DONE_PERCENT)
-
-
-def _render(score: Score, font: Font, told: Callable[[int], None]) -> npt.NDArray[np.float32]:
-    """Do what `amper_spark.render.engine.rendering.render` does, and tell of each passage."""
-    ends = iter(np.cumsum([passage.duration_s for passage in score.passages]))
-    whole_s = sum(passage.duration_s for passage in score.passages)
-
-    def counted(mixed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        told(int(_MIXED_PERCENT * next(ends) / whole_s))
-        return mixed
-
-    # By map, which keeps no mix while the next step is at work: they are large.
-    mixes = map(counted, mix_passages(score, font, channels=_CHANNELS))
-    hits = play_hits(score.hits, font, channels=_CHANNELS, rate=RATE)
-    audio, _ = master(mixes, score, hits=hits, channels=_CHANNELS, rate=RATE)
-    return audio
 
 
 def _stems(

@@ -96,7 +96,7 @@ def test_the_master_is_what_the_engine_renders(place, means, tmp_path):
     expected, _ = to_int16(render(composition.score, means.font))
     written, _ = soundfile.read(tmp_path / "master.wav", dtype="int16")
     np.testing.assert_array_equal(written.T, expected)
-    assert len(told) == 3
+    assert len(set(told)) > 3
     assert told == sorted(told)
     assert told[-1] == 100
 
