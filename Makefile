@@ -12,7 +12,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 LAKE ?= demo/lake
 
-.PHONY: help setup demo listen test test-slow test-cluster test-browser lint format bench bench-render bench-separation check-renders difficulty accuracy peers docs pins clean
+.PHONY: help setup demo listen test test-slow test-cluster test-browser lint format bench bench-render bench-server bench-separation check-renders difficulty accuracy peers docs pins clean
 
 help: ## Show this help
 	@scripts/help.sh $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 bench-render: $(READY) ## Measure what rendering costs, on an hour of audio, and write docs/rendering.md (3 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.render --write-docs --command "make bench-render"
+
+bench-server: $(READY) ## Put the render server under load, 64 clients at once, and write docs/load.md (15 min)
+	@$(BIN)/python -m benchmarks.load --write-docs --command "make bench-server"
 
 check-renders: $(READY) ## Check level, peaks, gaps, length and balance of 816 renders of all descriptors (3 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \

@@ -12,14 +12,22 @@ from benchmarks.stage import REFERENCE_TRACKS
 def document_parser(description: str | None, document: Path) -> argparse.ArgumentParser:
     """Make a parser with the options that all of them have."""
     name = document.relative_to(ROOT)
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of which the median counts")
-    parser.add_argument("--tracks", type=Path, default=REFERENCE_TRACKS, help="folder of Ogg Vorbis files")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--write-docs", action="store_true", help=f"write {name} and .json")
     parser.add_argument(
         "--allow-dirty", action="store_true", help="write them even where files differ from the commit"
     )
     parser.add_argument("--command", help=f"what {name} says it was made by")
+    return parser
+
+
+def recordings_parser(description: str | None, document: Path) -> argparse.ArgumentParser:
+    """Make a parser for those that measure recordings, in rounds."""
+    parser = document_parser(description, document)
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of which the median counts")
+    parser.add_argument("--tracks", type=Path, default=REFERENCE_TRACKS, help="folder of Ogg Vorbis files")
     return parser
 
 

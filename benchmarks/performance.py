@@ -24,7 +24,7 @@ from benchmarks.cost import Cost, Costs, Workload, cpu_with_children_s, measure
 from benchmarks.decoding import STREAMED, analyse_streamed, decoding_steps, encode
 from benchmarks.engine import analysis_steps, frame_steps
 from benchmarks.librosa_cost import sampled_audio_s, sampled_windows, track_steps, window_steps
-from benchmarks.options import document_parser, parsed_options
+from benchmarks.options import parsed_options, recordings_parser
 from benchmarks.peers import essentia_costs, has_essentia
 from benchmarks.performance_document import document
 from benchmarks.performance_tables import tables
@@ -200,7 +200,7 @@ def _judge(record: Record) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = document_parser(__doc__, DOCUMENT)
+    parser = recordings_parser(__doc__, DOCUMENT)
     parser.add_argument(
         "--peer-tracks", type=int, default=2, help="so many, the shortest, for other software"
     )

@@ -18,7 +18,7 @@ from benchmarks.stage import StageCost  # noqa: TC001 - pydantic reads the annot
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = tuple(
     f"docs/{name}.{suffix}"
-    for name in ("performance", "separation", "rendering")
+    for name in ("performance", "separation", "rendering", "load")
     for suffix in ("md", "json")
 )
 """What a run writes is no change that it could have measured."""

@@ -33,7 +33,7 @@ from amper_spark.separation.spectrogram import (
 from amper_spark.separation.weights import fetch_weights
 from benchmarks.cost import Workload, cpu_with_children_s, measure
 from benchmarks.official_spleeter import official_package
-from benchmarks.options import document_parser, parsed_options
+from benchmarks.options import parsed_options, recordings_parser
 from benchmarks.record import ROOT, commit_name, new_record
 from benchmarks.results import report_console
 from benchmarks.separation_document import (
@@ -181,7 +181,7 @@ def _judge(run: SeparationRun) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = document_parser(__doc__, DOCUMENT)
+    parser = recordings_parser(__doc__, DOCUMENT)
     parser.add_argument("--count", type=int, default=2, help="so many of them")
     parser.add_argument(
         "--provider", choices=get_args(Provider), default="cpu", help="what computes the masks"

@@ -165,7 +165,7 @@ def _with_packages(action: Callable[[], None]) -> None:
     try:
         action()
     except ModuleNotFoundError as error:
-        if error.name not in ("fastapi", "starlette", "uvicorn", "h11"):
+        if error.name not in ("fastapi", "starlette", "uvicorn", "h11", "jinja2"):
             raise
         raise MissingExtraError("the server", "server") from error
 

@@ -77,6 +77,9 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._connections = threading.local()
+        # SQLite lets those who wait for their turn sleep, longer and longer: among many threads, some would
+        # wait for seconds. So the threads of a process take turns here, and only processes do so there.
+        self._turn = threading.Lock()
         try:
             with self.transaction() as connection:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -114,13 +117,14 @@ class Database:
         sqlite3.Connection
         """
         connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+        with self._turn:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connection of this thread."""

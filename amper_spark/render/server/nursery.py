@@ -43,10 +43,12 @@ from amper_spark.render.engine.synthesiser import preset_level
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.jobs import Jobs
 from amper_spark.render.server.presence import bury, bury_dead, new_owner
+from amper_spark.render.server.previews import discard_outdated
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.render.server.storage import Storage
 from amper_spark.render.server.work import Means
 from amper_spark.render.server.worker import NICENESS, run_worker
+from amper_spark.render.versions import versions
 from amper_spark.timeline.limits import Limits
 from amper_spark.timeline.single import single_timeline
 
@@ -210,6 +212,9 @@ def main(
         storage = Storage(folder)
         _bury_dead(storage)
         means = load_means(font, settings, catalogue_folder)
+        made_with = versions(catalogue=means.catalogue, font=means.font)
+        if n_outdated := discard_outdated(storage.previews, made_with):
+            _LOG.info("previews are made anew", extra={"outdated": n_outdated})
         _bury_dead(storage)  # those included whose nursery died just before this one began
     except (AmperSparkError, ValueError) as error:
         say({"is": "failed", "problem": " ".join(str(error).split())})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from amper_spark.appearing import appearing
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import write_audio
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from amper_spark.render.server.work import Means
+    from amper_spark.render.versions import Versions
 
 PREVIEW_S = 15.0
 CLAIMED = ".claimed"
@@ -23,6 +26,7 @@ CLAIMED = ".claimed"
 _RATE = 44_100
 _SEED = 0
 _TRY_AGAIN_S = 3_600.0
+_MADE_WITH = "made-with.json"
 
 
 def next_preview(folder: Path, means: Means) -> Path | None:
@@ -41,11 +45,39 @@ def next_preview(folder: Path, means: Means) -> Path | None:
     Path or None
         ``<descriptor>.mp3``, for `make_preview`; None where all are there or claimed.
     """
+    there = {file.name for file in folder.iterdir()}
     for descriptor in means.catalogue.descriptors:
-        file = folder / f"{descriptor.name}.mp3"
-        if not file.exists() and _claimed(_claim(file)):
-            return file
+        name = f"{descriptor.name}.mp3"
+        if name not in there and _claimed(_claim(folder / name)):
+            return folder / name
     return None
+
+
+def discard_outdated(folder: Path, made_with: Versions) -> int:
+    """Remove previews that composer, engine, catalogue or font would now make otherwise.
+
+    Parameters
+    ----------
+    folder : Path
+    made_with : Versions
+        From now on.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    told = folder / _MADE_WITH
+    now = json.dumps(made_with.as_dict(), indent=1)
+    before = told.read_text(encoding="utf-8") if told.exists() else None
+    if before == now:
+        return 0
+    outdated = list(folder.glob("*.mp3")) if before is not None else []
+    for file in outdated:
+        file.unlink()
+    with appearing(told) as passing:  # last: whoever is killed before begins anew
+        passing.write_text(now, encoding="utf-8")
+    return len(outdated)
 
 
 def make_preview(file: Path, means: Means) -> None:

@@ -148,9 +148,8 @@ class Tokens:
         if token is None or not is_right or not token.is_valid(now):
             raise TokenError("the token is not valid")
         if token.date_access is None or token.date_access < now - _ACCESS_EVERY_S:
-            self._database.connection.execute(
-                "UPDATE tokens SET date_access = ? WHERE id = ?", (now, token.id)
-            )
+            with self._database.transaction() as connection:
+                connection.execute("UPDATE tokens SET date_access = ? WHERE id = ?", (now, token.id))
         return token
 
     def list(self) -> list[Token]:

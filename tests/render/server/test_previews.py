@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 import soundfile
 
-from amper_spark.render.server.previews import PREVIEW_S
+from amper_spark.render.server.previews import PREVIEW_S, discard_outdated
+from amper_spark.render.versions import Versions
 from tests.render.server.contract.studio import Studio
 
 FIRST, MISSING = "cinematic_ambient_dreamy", "rock_indie_happy"
@@ -90,3 +91,13 @@ def test_when_to_come_back_is_told(studio):
 )
 def test_only_descriptors_have_previews(studio, name):
     assert studio.get(path_of(name)).status_code == 404
+
+
+def test_previews_that_would_now_sound_otherwise_are_made_anew(tmp_path):
+    first = Versions(*"123456")
+    assert discard_outdated(tmp_path, first) == 0
+    (tmp_path / "rock_indie_happy.mp3").touch()
+    assert discard_outdated(tmp_path, first) == 0
+    assert discard_outdated(tmp_path, Versions(*"123457")) == 1
+    assert discard_outdated(tmp_path, Versions(*"123457")) == 0
+    assert list(tmp_path.glob("*.mp3")) == []
