@@ -72,6 +72,7 @@ class Format:
 FORMATS = {
     "mono, 22,050 Hz, FLAC": Format(1, SAMPLE_RATE, ".flac"),
     "stereo, 44,100 Hz, WAV": Format(2, 44_100, ".wav"),
+    "stereo, 44,100 Hz, MP3": Format(2, 44_100, ".mp3"),
 }
 
 
