@@ -111,6 +111,9 @@ pins: $(READY) ## Renew the pinned requirements, hashes included
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --no-annotate \
 		--all-extras --group dev --python-version 3.11 --no-emit-index-url \
 		--custom-compile-command "make pins" --output-file requirements/all.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate \
+		--extra server --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
+		--constraint requirements/all.txt --output-file requirements/server.txt
 	@# What it asks for is left out: see scripts/setup.sh.
 	@echo tinysoundfont | $(BIN)/uv pip compile - --quiet --upgrade --no-deps --universal --generate-hashes \
 		--no-annotate --python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,8 +203,10 @@ def _run(host: str, port: int, workers: int | None, data: Path, config: Config) 
             working=supervisor,
             audit=audit_to(sys.stdout),
         )
-        supervisor.start()
+        # The system ignores signals that the first process of a container says nothing about.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         try:
+            supervisor.start()
             click.echo(f"Listening at {url_of(listening)}", err=True)
             if not Tokens(database).list():
                 click.echo("Nobody has a token yet: amper-spark server token create", err=True)

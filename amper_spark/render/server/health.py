@@ -31,6 +31,12 @@ class Health(BaseModel):
     reasons: list[str] = Field(description="What is wrong; empty if nothing is.")
 
 
+class Live(BaseModel):
+    """That the server answers."""
+
+    status: Literal["ok"] = "ok"
+
+
 router = APIRouter(tags=["operation"])
 
 
@@ -49,6 +55,12 @@ def health(service: ServiceOf) -> Response:
         status_code=503 if reasons else 200,
         headers={"Retry-After": str(RETRY_S)} if reasons else None,
     )
+
+
+@router.get("/live", response_model=Live, response_class=JSONResponse)
+async def live() -> Response:
+    """Answer, and nothing else; anybody may ask. Whoever gets no answer should start the server again."""
+    return JSONResponse(Live().model_dump())
 
 
 @router.get(

@@ -15,11 +15,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
+
 import amper_spark
 from amper_spark import config
 from amper_spark.child_process import signal_name
 from amper_spark.errors import AmperSparkError
 from amper_spark.render.server.jobs import Jobs
+from amper_spark.render.server.orphans import bury_orphans, is_first_process
 from amper_spark.render.server.sweeping import expire_jobs, sweep
 
 if TYPE_CHECKING:
@@ -80,7 +83,8 @@ class Supervisor:
     ) -> None:
         self._storage, self._settings = storage, settings
         self._database, self._jobs = database, Jobs(database)
-        self._n_workers = n_workers or settings.workers or _n_cores()
+        # Not the cores of the machine: a container may be allowed fewer.
+        self._n_workers = n_workers or settings.workers or joblib.cpu_count()
         options: dict[str, object] = {"--workers": self._n_workers, "--font": font, "--niceness": niceness}
         if catalogue is not None:
             options["--catalogue"] = catalogue
@@ -187,6 +191,8 @@ class Supervisor:
                 *lines, received = (received + content).split(b"\n")
                 yield from map(json.loads, lines)
             self._keep_house()
+            if is_first_process():
+                bury_orphans(but=nursery.pid)
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["is"] == "ready":
@@ -256,7 +262,3 @@ def _environment() -> dict[str, str]:
         given = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{given}{os.pathsep}{root}" if given else root
     return environment
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
