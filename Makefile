@@ -47,6 +47,7 @@ lint: $(READY) ## Check style, types and documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive amper_spark jobs benchmarks
 
 format: $(READY) ## Put the code into the house style
 	@$(BIN)/ruff check --fix .

@@ -87,7 +87,7 @@ def run_isolated(
             exit_code = _end(process)
     if message is None:
         raise _post_mortem(exit_code, None if ready else timeout_s)
-    result, error, trace = pickle.loads(message)  # noqa: S301 - written by our own child
+    result, error, trace = pickle.loads(message)  # noqa: S301 - written by our own child # nosec B301
     if error is not None:
         error.add_note(f"in the isolating process:\n{trace}")
         raise error
@@ -166,7 +166,7 @@ def _child(
 def _portable(error: Exception) -> Exception:
     """Return the error if it survives pickling, else a RuntimeError with its words."""
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes # nosec B301
     except Exception:  # noqa: BLE001 - pickling runs the error's own code, which may raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -5,6 +5,7 @@ A token can make only tokens that may do no more than itself, and for no longer.
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import Response
 
 from amper_spark.errors import ParameterError
-from amper_spark.render.server.doors import TOKENS
+from amper_spark.render.server.doors import TOKENS, unauthorized
 from amper_spark.render.server.entity_paging import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -45,7 +46,7 @@ from amper_spark.render.server.token_documents import (
     token_resource,
 )
 from amper_spark.render.server.token_order import sorted_tokens
-from amper_spark.render.server.tokens import Token
+from amper_spark.render.server.tokens import MAX_LASTS_S, Token, TokenError, TooManyTokensError
 
 MAX_OFFSET = 1_000
 _URL = "/v1/access_tokens"
@@ -99,8 +100,12 @@ def create_token(request: Request, client: Client, content: Body, service: Servi
     lasts_s = _lasts_s(attributes.date_expire, client)
     try:
         token, plaintext = service.tokens.create(
-            attributes.display_name or "", scopes=scopes, lasts_s=lasts_s
+            attributes.display_name or "", scopes=scopes, lasts_s=lasts_s, made_by=client.id
         )
+    except TokenError:
+        raise unauthorized() from None
+    except TooManyTokensError as error:
+        raise RefusalError(409, "TOO_MANY_TOKENS", str(error)) from None
     except ParameterError as error:
         raise not_usable([Fault(str(error), "pointer", f"{_POINTER}/display_name")]) from None
     resource = token_resource(token, _url(base, token))
@@ -200,12 +205,12 @@ def _tag(token: Token) -> str:
 def _lasts_s(date_expire: datetime | None, client: Token) -> float | None:
     """Say how long a new token lasts: no longer than the one that asks for it."""
     now = time.time()
-    latest = client.date_expire
     if date_expire is None:
-        return None if latest is None else latest - now
+        return None  # it ends when the one that asks does
+    latest = min(client.date_expire or math.inf, now + MAX_LASTS_S)
     wanted = date_expire.timestamp()
-    if wanted <= now or (latest is not None and wanted > latest):
-        until = "" if latest is None else f", and not after {datetime.fromtimestamp(latest, UTC).isoformat()}"
-        detail = f"must be to come{until}; got {date_expire.isoformat()}"
+    if not now < wanted <= latest:
+        until = datetime.fromtimestamp(latest, UTC).isoformat()
+        detail = f"must be to come, and not after {until}; got {date_expire.isoformat()}"
         raise not_usable([Fault(detail, "pointer", f"{_POINTER}/date_expire")])
     return wanted - now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from amper_spark.render.server.watching import Seen
 
 
-def audit_line(seen: Seen) -> str:
-    r"""Write a request down.
+def audit_line(seen: Seen, *, n_lost: int = 0) -> str:
+    r"""Write a request down, and how many before it could not be.
 
     Examples
     --------
@@ -21,7 +22,7 @@ def audit_line(seen: Seen) -> str:
     >>> print(audit_line(Seen(0.0, "192.0.2.7", None, "GET", "/health", 200, 0.0042)), end="")
     {"time":"1970-01-01T00:00:00.000+00:00","address":"192.0.2.7","token":null,"method":"GET","route":"/health","status":200,"duration_ms":4.2}
     """
-    fields = {
+    fields: dict[str, object] = {
         "time": datetime.fromtimestamp(seen.date, UTC).isoformat(timespec="milliseconds"),
         "address": seen.address,
         "token": seen.token_id,
@@ -30,6 +31,8 @@ def audit_line(seen: Seen) -> str:
         "status": seen.status,
         "duration_ms": round(1_000 * seen.duration_s, 1),
     }
+    if n_lost:
+        fields["lost"] = n_lost
     return json.dumps(fields, separators=(",", ":")) + "\n"
 
 
@@ -43,14 +46,32 @@ def audit_to(stream: TextIO) -> Callable[[Seen], None]:
     Returns
     -------
     callable
-        A stream that takes no more, such as a closed pipe, does not keep the server from serving.
+        A stream that takes no more, such as a closed pipe, or one that nobody reads, does not keep the server
+        from serving: the lines are lost, and the next one that is taken says in ``lost`` how many.
     """
+    is_ready = _readiness(stream)
+    n_lost = 0
 
     def tell(seen: Seen) -> None:
+        nonlocal n_lost
         try:
-            stream.write(audit_line(seen))
-            stream.flush()
+            if is_ready():
+                stream.write(audit_line(seen, n_lost=n_lost))
+                stream.flush()
+                n_lost = 0
+                return
         except (OSError, ValueError):
             pass
+        n_lost += 1
 
     return tell
+
+
+def _readiness(stream: TextIO) -> Callable[[], bool]:
+    """Return what says whether a line can be written without waiting: pipes then take 4 kB at least."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # nothing of the system's: in memory, or closed
+        return lambda: True
+    return lambda: bool(poll.poll(0))

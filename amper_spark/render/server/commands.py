@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,16 +141,22 @@ def list_tokens(*, data: Path) -> None:
 
 @token.command(cls=DocumentedCommand)
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--with-made", is_flag=True, help="Those that they have made, too, and those made by these.")
 @_data_option
-def revoke(*, ids: tuple[str, ...], data: Path) -> None:
+def revoke(*, ids: tuple[str, ...], with_made: bool, data: Path) -> None:
     r"""Revoke access tokens, at once and for good; a server that runs need not be told.
 
     \b
     Examples:
       amper-spark server token revoke 4be1cc8d1b9a60f3
+      amper-spark server token revoke 4be1cc8d1b9a60f3 --with-made
     """
     with errors_in_one_line():
         tokens = _tokens(data)
+        if with_made:
+            now = time.time()
+            made = (one for token_id in ids for one in tokens.made_by(token_id) if one.is_valid(now))
+            ids = tuple(dict.fromkeys([*ids, *(one.id for one in made)]))
         unknown = [token_id for token_id in ids if not tokens.revoke(token_id)]
         for token_id in ids:
             if token_id not in unknown:
@@ -239,6 +246,8 @@ def _line(one: Token) -> str:
     told = [f"{what} {_date(date)}" for what, date in dates.items() if date is not None]
     if one.date_revoke is not None:
         told.append(f"revoked {_date(one.date_revoke)}")
+    if one.made_by is not None:
+        told.append(f"by {one.made_by}")
     return "  ".join([one.id, ",".join(sorted(one.scopes)), *told, one.display_name]).rstrip()
 
 

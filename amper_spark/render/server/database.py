@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from amper_spark.errors import AmperSparkError
@@ -13,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA_VERSION = 1
-
 _BUSY_MS = 15_000
-_SCHEMA = """
+_PRIVATE, _OF_OTHERS = 0o600, 0o077
+_FIRST_SCHEMA = """
 CREATE TABLE tokens (
     id TEXT PRIMARY KEY,
     secret_sha256 BLOB NOT NULL,
@@ -54,6 +55,18 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_status ON jobs (status, number);
 CREATE INDEX jobs_by_finish ON jobs (date_finish);
 """
+# Whoever asks with a wrong secret, or for somebody else's job, is to find nothing at the very place where
+# there is nothing for those who ask for what does not exist: so one takes as long as the other.
+_SECOND_SCHEMA = """
+ALTER TABLE tokens ADD COLUMN made_by TEXT;
+CREATE UNIQUE INDEX tokens_by_secret ON tokens (secret_sha256);
+CREATE UNIQUE INDEX jobs_of_client ON jobs (client_id, id);
+ALTER TABLE jobs ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_by_room ON jobs (client_id, kept_bytes);
+"""
+_SCHEMAS = (_FIRST_SCHEMA, _SECOND_SCHEMA)
+SCHEMA_VERSION = len(_SCHEMAS)
+"""Of a database that this server has opened; those of older servers are brought up to it."""
 
 
 class DatabaseError(AmperSparkError):
@@ -66,7 +79,7 @@ class Database:
     Parameters
     ----------
     file : Path
-        Made if it is not there; its folder is.
+        Made if it is not there, its folder is; for its owner alone.
 
     Raises
     ------
@@ -81,14 +94,18 @@ class Database:
         # wait for seconds. So the threads of a process take turns here, and only processes do so there.
         self._turn = threading.Lock()
         try:
+            _make_private(file)
             with self.transaction() as connection:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                for schema in _SCHEMAS[version:]:
+                    for statement in filter(str.strip, schema.split(";")):
                         connection.execute(statement)
+                if version < SCHEMA_VERSION:
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.Error as error:
             raise DatabaseError(f"the database {file} cannot be used: {error}") from error
+        except OSError as error:
+            raise DatabaseError(f"the database {file} cannot be used: {error.strerror}") from error
         if version > SCHEMA_VERSION:
             raise DatabaseError(
                 f"the database {file} is of a newer server: schema {version}, this one knows {SCHEMA_VERSION}"
@@ -132,3 +149,24 @@ class Database:
         if found is not None:
             found.close()
             self._connections.connection = None
+
+
+def _make_private(file: Path) -> None:
+    """See to it that nobody else can read a database, nor what SQLite puts beside it with the same mode.
+
+    The file itself is never opened here: to close it would end all locks that this process has on it.
+    """
+    if not file.exists():
+        passing = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        os.close(os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE))
+        try:
+            os.link(passing, file)
+        except FileExistsError:
+            pass  # another process was first
+        finally:
+            passing.unlink()
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            part = file.with_name(file.name + suffix)
+            if part.stat().st_mode & _OF_OTHERS:
+                part.chmod(_PRIVATE)

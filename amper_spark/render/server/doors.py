@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _FAILURES_PER_MINUTE, _FAILURES_AT_ONCE = 60, 20
 _AT_ONCE_SHARE = 0.1
+UNKNOWN = "unknown"
+"""The address of whoever has none that can be read."""
 _CHALLENGE = 'Bearer realm="amper-spark", Basic realm="amper-spark", charset="UTF-8"'
 
 
@@ -61,18 +63,37 @@ class Doors:
         RefusalError
             401: no token, or none that is valid; which of these is not told. 429: too often.
         """
+        token = self.find(authorization, address)
+        self.count(token)
+        return token
+
+    def find(self, authorization: str | None, address: str) -> Token:
+        """Find who asks, as `admit` does, without counting the request of whoever is found.
+
+        Raises
+        ------
+        RefusalError
+            401: no valid token. 429: too many such from this address.
+        """
         try:
-            token = self._tokens.authenticate(shown_token(authorization))
+            return self._tokens.authenticate(shown_token(authorization))
         except TokenError:
             self._hold_back(self._failures, network_of(address))
-            raise RefusalError(
-                401,
-                "UNAUTHORIZED",
-                "show a valid access token: Authorization: Bearer TOKEN, or Basic with it as user name",
-                headers={"WWW-Authenticate": _CHALLENGE},
-            ) from None
+            raise unauthorized() from None
+
+    def count(self, token: Token) -> None:
+        """Count a request of a token that is known otherwise, such as by the cookie of a page.
+
+        Raises
+        ------
+        RefusalError
+            429: too often.
+        """
         self._hold_back(self._requests, token.id)
-        return token
+
+    def count_more(self, token_id: str, permits: float) -> None:
+        """Count a request that is done already as several: those after it wait for longer."""
+        self._requests.owe(token_id, permits)
 
     def _hold_back(self, buckets: Buckets, key: str) -> None:
         wait_s = buckets.take(key)
@@ -107,8 +128,9 @@ class Door:
             401, 403 or 429.
         """
         doors: Doors = request.app.state.service.doors
-        token = doors.admit(request.headers.get("authorization"), address_of(request))
-        request.scope["token_id"] = token.id
+        token = doors.find(request.headers.get("authorization"), address_of(request))
+        request.scope["token_id"] = token.id  # before it is counted: the audit log tells who asks too often
+        doors.count(token)
         if self.scope not in token.scopes:
             raise RefusalError(
                 403, "FORBIDDEN", f"this token lacks the scope {self.scope}: use or ask for one that has it"
@@ -119,6 +141,16 @@ class Door:
 READ = Door("read")
 RENDER = Door("render")
 TOKENS = Door("tokens")
+
+
+def unauthorized() -> RefusalError:
+    """Refuse whoever has no valid token."""
+    return RefusalError(
+        401,
+        "UNAUTHORIZED",
+        "show a valid access token: Authorization: Bearer TOKEN, or Basic with it as user name",
+        headers={"WWW-Authenticate": _CHALLENGE},
+    )
 
 
 def shown_token(authorization: str | None) -> str:
@@ -143,8 +175,15 @@ def shown_token(authorization: str | None) -> str:
 
 
 def address_of(request: Request) -> str:
-    """Say where a request comes from."""
-    return request.client.host if request.client else ""
+    """Say where a request comes from: an IP address, or `UNKNOWN`.
+
+    Behind a proxy that passes ``X-Forwarded-For`` on as it comes, this can be any text of any length.
+    """
+    host = request.client.host.partition("%")[0] if request.client else ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return UNKNOWN
 
 
 def network_of(address: str) -> str:
@@ -152,11 +191,14 @@ def network_of(address: str) -> str:
 
     Examples
     --------
-    >>> network_of("192.0.2.7"), network_of("2001:db8:1:2:3:4:5:6"), network_of("")
-    ('192.0.2.7', '2001:db8:1:2::/64', '')
+    >>> network_of("192.0.2.7"), network_of("::ffff:192.0.2.7"), network_of("2001:db8:1:2:3:4:5:6")
+    ('192.0.2.7', '192.0.2.7', '2001:db8:1:2::/64')
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if parsed.version == 6 else address
+    if parsed.version == 4:
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.ip_network(f"{address}/64", strict=False))

@@ -8,6 +8,7 @@ job ends once, whatever is killed.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,8 @@ WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_REN
 _END = """
 UPDATE jobs
 SET status = :status, timeline = coalesce(:timeline, timeline), files = :files, problem = :problem,
-    progress_percent = NULL, owner = NULL, lease_until = NULL, date_update = :now, date_finish = :now
+    progress_percent = NULL, owner = NULL, lease_until = NULL, date_update = :now, date_finish = :now,
+    kept_bytes = kept_bytes + length(coalesce(:timeline, timeline, '')) + :made_bytes
 WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
 """
 _GIVE_UP = """
@@ -79,6 +81,10 @@ class QueueFullError(AmperSparkError):
     """As many jobs wait as may."""
 
 
+class QuotaError(AmperSparkError):
+    """As many jobs of one client wait as may, or they keep as much as they may."""
+
+
 class IdempotencyError(AmperSparkError):
     """An idempotency key that another request has used."""
 
@@ -95,11 +101,23 @@ class Jobs:
     database : Database
     max_waiting : int
         Beyond so many no more are taken.
+    max_waiting_of_one : int
+        The same, of one client.
+    max_kept_bytes : float
+        Of all requests, timelines and files of a client, until they expire.
     """
 
-    def __init__(self, database: Database, *, max_waiting: int = 1_000) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_waiting: int = 1_000,
+        max_waiting_of_one: int = 1_000,
+        max_kept_bytes: float = math.inf,
+    ) -> None:
         self._database = database
         self.max_waiting = max_waiting
+        self._max_waiting_of_one, self._max_kept_bytes = max_waiting_of_one, max_kept_bytes
 
     def add(
         self,
@@ -130,6 +148,8 @@ class Jobs:
         ------
         QueueFullError
             Too many wait.
+        QuotaError
+            Too many of this client do, or they keep too much.
         IdempotencyError
             The key belongs to another request.
         """
@@ -145,16 +165,19 @@ class Jobs:
                     return job_of(before), False
             if _n_waiting(connection) >= self.max_waiting:
                 raise QueueFullError(f"{self.max_waiting} jobs wait: try again later")
+            self._check_quota(connection, client_id)
+            content = _json(request)
             row = connection.execute(
-                "INSERT INTO jobs (id, kind, client_id, idempotency_key, request_sha256, request, status,"
-                " date_create) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
+                "INSERT INTO jobs (id, kind, client_id, idempotency_key, request_sha256, request, kept_bytes,"
+                " status, date_create) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
                 (
                     "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LETTERS)),
                     kind,
                     client_id,
                     idempotency_key,
                     request_sha256,
-                    json.dumps(request, separators=(",", ":")),
+                    content,
+                    len(content),  # of ASCII
                     Status.WAITING_COMPOSE,
                     time.time(),
                 ),
@@ -163,12 +186,14 @@ class Jobs:
 
     def find(self, job_id: str, *, kind: Kind | None = None, client_id: str | None = None) -> Job | None:
         """Find a job, of a kind and of a client if these are given."""
+        # By an index of both: a client finds as little where another one's job is as where there is none.
         row = self._database.connection.execute(
-            "SELECT * FROM jobs"
-            " WHERE id = ? AND kind = coalesce(?, kind) AND client_id = coalesce(?, client_id)",
-            (job_id, kind, client_id),
+            "SELECT * FROM jobs WHERE id = ?"
+            if client_id is None
+            else "SELECT * FROM jobs INDEXED BY jobs_of_client WHERE id = ? AND client_id = ?",
+            (job_id,) if client_id is None else (job_id, client_id),
         ).fetchone()
-        return job_of(row) if row is not None else None
+        return job_of(row) if row is not None and kind in (None, row["kind"]) else None
 
     def queue_position(self, job: Job) -> int | None:
         """Say how many jobs are before one that waits, itself included; None if it does not wait."""
@@ -297,6 +322,21 @@ class Jobs:
         ).fetchall()
         return [row["id"] for row in rows]
 
+    def _check_quota(self, connection: sqlite3.Connection, client_id: str) -> None:
+        (n_waiting,) = connection.execute(
+            "SELECT count(*) FROM jobs"
+            " WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') AND client_id = ?",
+            (client_id,),
+        ).fetchone()
+        if n_waiting >= self._max_waiting_of_one:
+            raise QuotaError(f"{self._max_waiting_of_one} jobs of this token wait: try again later")
+        (kept_bytes,) = connection.execute(
+            "SELECT coalesce(sum(kept_bytes), 0) FROM jobs INDEXED BY jobs_by_room WHERE client_id = ?",
+            (client_id,),
+        ).fetchone()
+        if kept_bytes >= self._max_kept_bytes:
+            raise QuotaError(f"jobs of this token keep {kept_bytes / 1e6:,.0f} MB: wait until some expire")
+
     def _end(
         self,
         job_id: str,
@@ -315,6 +355,7 @@ class Jobs:
             timeline=None if timeline is None else _json(timeline),
             files=_json(files),
             problem=problem,
+            made_bytes=sum(file.get("size_bytes", 0) for file in files),
         )
 
     def _change(self, statement: str, job_id: str, owner: str, **values: object) -> None:

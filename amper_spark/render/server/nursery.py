@@ -271,7 +271,7 @@ def load_means(font: str, settings: ServerSettings, catalogue_folder: Path | Non
         preset_level(loaded, preset, SYNTHESIS_RATE)
     some = single_timeline(catalogue.descriptors[0].name, duration_s=_SOME_MUSIC_S)
     render(compose(some, catalogue=catalogue).score, loaded)
-    return Means(loaded, catalogue, limits)
+    return Means(loaded, catalogue, limits, max_file_bytes=1e6 * settings.max_file_mb)
 
 
 def _bury_dead(storage: Storage) -> None:

@@ -66,6 +66,18 @@ class Buckets:
                 self._forget(now)
             return 0.0
 
+    def owe(self, key: str, permits: float) -> None:
+        """Take permits whether or not they are there: as long as they are owed, there is none to take.
+
+        Parameters
+        ----------
+        key : str
+        permits : float
+        """
+        with self._lock:
+            now = self._clock()
+            self._levels[key] = (self._level(key, now) - permits, now)
+
     def _level(self, key: str, now: float) -> float:
         level, before = self._levels.get(key, (self._at_once, now))
         return min(self._at_once, level + (now - before) * self._per_second)

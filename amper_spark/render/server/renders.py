@@ -21,7 +21,7 @@ from amper_spark.render.server.envelopes import (
     refusals,
 )
 from amper_spark.render.server.job import Job, Kind
-from amper_spark.render.server.jobs import IdempotencyError, QueueFullError
+from amper_spark.render.server.jobs import IdempotencyError, QueueFullError, QuotaError
 from amper_spark.render.server.limits import acceptable, parsed, read_body
 from amper_spark.render.server.links import base_of
 from amper_spark.render.server.requests import composition_request, render_request
@@ -30,12 +30,16 @@ from amper_spark.render.server.service import Service, ServiceOf  # noqa: TC001 
 from amper_spark.render.server.tokens import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from amper_spark.render.server.settings import ServerSettings
 
 FULL_RETRY_S = 10
 _MAX_KEY = 200
+_CHECKS: Mapping[Kind, Callable[[object, ServerSettings], dict[str, Any]]] = {
+    Kind.RENDER: render_request,
+    Kind.COMPOSITION: composition_request,
+}
 
 Client = Annotated[Token, Depends(RENDER)]
 Body = Annotated[bytes, Depends(read_body)]
@@ -78,7 +82,7 @@ def create_render(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Compose a timeline and play it."""
-    return _create(Kind.RENDER, render_request, request, client, content, service, idempotency_key)
+    return _create(Kind.RENDER, request, client, content, service, idempotency_key)
 
 
 @router.get("/v1/simple_renders/{job_id}", **_shown(RenderDocument))
@@ -100,7 +104,7 @@ def create_composition(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Complete a timeline without playing it; what is wrong with it is told in its notifications."""
-    return _create(Kind.COMPOSITION, composition_request, request, client, content, service, idempotency_key)
+    return _create(Kind.COMPOSITION, request, client, content, service, idempotency_key)
 
 
 @router.get("/v1/simple_compositions/{job_id}", **_shown(CompositionDocument))
@@ -110,23 +114,45 @@ def read_composition(request: Request, job_id: str, client: Client, service: Ser
 
 
 def _create(
-    kind: Kind,
-    check: Callable[[object, ServerSettings], dict[str, Any]],
-    request: Request,
-    client: Token,
-    content: bytes,
-    service: Service,
-    idempotency_key: str | None,
+    kind: Kind, request: Request, client: Token, content: bytes, service: Service, idempotency_key: str | None
 ) -> Response:
     acceptable(request)
     base = base_of(request)
-    document = parsed(content)
-    wanted = check(document, service.settings)
+    job = taken(kind, parsed(content), client_id=client.id, service=service, idempotency_key=idempotency_key)
+    document = _document(job, service, base)
+    return answered(request, document, status=201, headers={"Location": url_of(job, base)})
+
+
+def taken(
+    kind: Kind, document: object, *, client_id: str, service: Service, idempotency_key: str | None = None
+) -> Job:
+    """Take a job.
+
+    Parameters
+    ----------
+    kind : Kind
+    document : object
+        The JSON of a request for it.
+    client_id : str
+        Who asks: the id of a token.
+    service : Service
+    idempotency_key : str, optional
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    RefusalError
+        409: of another type, or the key belongs to another request; 422: not usable; 503: too many wait.
+    """
+    wanted = _CHECKS[kind](document, service.settings)
     try:
         job, _ = service.jobs.add(
             kind,
             wanted,
-            client_id=client.id,
+            client_id=client_id,
             request_sha256=_digest(document),
             idempotency_key=idempotency_key,
         )
@@ -134,11 +160,12 @@ def _create(
         raise RefusalError(
             503, "QUEUE_FULL", str(error), headers={"Retry-After": str(FULL_RETRY_S)}
         ) from error
+    except QuotaError as error:
+        raise RefusalError(429, "QUOTA", str(error), headers={"Retry-After": str(FULL_RETRY_S)}) from error
     except IdempotencyError as error:
         fault = Fault(f"{error}: use a new one for a new request", "header", "Idempotency-Key")
         raise RefusalError(409, "IDEMPOTENCY_CONFLICT", [fault]) from error
-    document = _document(job, service, base)
-    return answered(request, document, status=201, headers={"Location": url_of(job, base)})
+    return job
 
 
 def _read(kind: Kind, request: Request, job_id: str, client: Token, service: Service) -> Response:

@@ -19,6 +19,12 @@ class ServerSettings(BaseModel):
     """Processes that compose and play; None: one for each core."""
     max_waiting: Count = 1_000
     """Jobs that may wait; beyond them, clients are asked to come back later."""
+    max_waiting_per_token: Count = 200
+    """Jobs of one token that may wait, so that no token keeps all others from being taken."""
+    max_kept_mb_per_token: Positive = 20_000.0
+    """What the jobs of one token may keep, files included, until they expire."""
+    max_file_mb: Positive = 4_000.0
+    """Of a file that is made: a ZIP of stems has 10 MB for each minute of each instrument."""
     keep_hours: Positive = 48.0
     """How long finished jobs and their files can be had."""
     max_duration_s: Annotated[float, Field(gt=0, le=1_800)] = 900.0

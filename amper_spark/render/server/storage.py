@@ -2,7 +2,8 @@
 
 The folder holds ``server.sqlite``, ``secret``, ``previews/``, ``workers/`` with a file for each worker, and
 ``files/<job>/<attempt>/``. Each attempt at a job has a folder of its own, so that one whose lease is lost
-cannot spoil what another one makes.
+cannot spoil what another one makes. It belongs to the user who runs the server; nobody else can write to it,
+or read the secret.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from amper_spark.render.server.job import Job
 
 _SECRET_BYTES = 32
+_READ_BY_OTHERS, _WRITTEN_BY_OTHERS = 0o077, 0o002
 
 
 class StorageError(AmperSparkError):
@@ -38,17 +40,23 @@ class Storage:
     Raises
     ------
     StorageError
-        No permission, no room.
+        No permission, no room, or everybody can write to it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        parts = [self.folder / name for name in ("files", "previews", "workers")]
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("files", "previews", "workers"):
-                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+            for part in parts:
+                part.mkdir(mode=0o700, exist_ok=True)
+            open_to_all = [one for one in (self.folder, *parts) if one.stat().st_mode & _WRITTEN_BY_OTHERS]
         except OSError as error:
             raise StorageError(f"the folder {folder} cannot be used: {error.strerror}") from error
+        if open_to_all:
+            raise StorageError(
+                f"everybody can write to {open_to_all[0]}: chmod o-w it, and see whether its content is yours"
+            )
 
     @property
     def database(self) -> Path:
@@ -71,23 +79,32 @@ class Storage:
         Raises
         ------
         StorageError
-            It cannot be read or made.
+            It cannot be read or made, or is too short to keep anybody from guessing it.
         """
         file = self.folder / "secret"
         try:
             if not file.exists():
                 passing = file.with_name(f"secret.{secrets.token_hex(8)}")
-                with os.fdopen(os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-                    stream.write(secrets.token_bytes(_SECRET_BYTES))
                 try:
+                    with os.fdopen(
+                        os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+                    ) as stream:
+                        stream.write(secrets.token_bytes(_SECRET_BYTES))
+                        stream.flush()
+                        os.fsync(stream.fileno())  # or it may be empty after a power cut, and known to all
                     os.link(passing, file)  # whoever is first: all processes then read the same
                 except FileExistsError:
                     pass
                 finally:
-                    passing.unlink()
-            return file.read_bytes()
+                    passing.unlink(missing_ok=True)
+            if file.stat().st_mode & _READ_BY_OTHERS:
+                file.chmod(0o600)
+            content = file.read_bytes()
         except OSError as error:
             raise StorageError(f"{file} cannot be used: {error.strerror}") from error
+        if len(content) < _SECRET_BYTES:
+            raise StorageError(f"{file} is not whole: remove it, and all links that it has signed end")
+        return content
 
     def begin(self, job: Job) -> Path:
         """Make a folder for an attempt at a job."""

@@ -6,12 +6,14 @@ Nothing here knows of queues, leases or processes: the same job gives the same f
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from amper_spark.appearing import appearing, named_in_errors
+from amper_spark.errors import AmperSparkError
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.stems import render_stems, stem_names
@@ -66,11 +68,18 @@ class Means:
     catalogue : Catalogue
     limits : Limits
         Of timelines, as when they came.
+    max_file_bytes : float
+        Of a file that is made.
     """
 
     font: Font
     catalogue: Catalogue
     limits: Limits
+    max_file_bytes: float = math.inf
+
+
+class TooLargeError(AmperSparkError):
+    """Files that would be larger than the server makes any."""
 
 
 def annotated(timeline: Mapping[str, Any], error: TimelineError) -> dict[str, Any]:
@@ -111,6 +120,23 @@ def compose_job(job: Job, means: Means) -> Composition:
     """
     timeline = parse_timeline(job.request["timeline"], limits=means.limits)
     return compose(timeline, seed=_seed_of(job), catalogue=means.catalogue)
+
+
+def check_size(score: Score, preset: Preset, max_bytes: float) -> None:
+    """See to it that a file does not become too large, before anything is played.
+
+    Raises
+    ------
+    TooLargeError
+        An uncompressed file would be.
+    """
+    n_tracks = {Preset.MASTER_MP3: 0, Preset.MASTER_WAV: 1, Preset.STEMS_WAV: len(stem_names(score))}[preset]
+    size_bytes = n_tracks * score.duration_s * RATE * _CHANNELS * _BITS / 8
+    if size_bytes > max_bytes:
+        raise TooLargeError(
+            f"{n_tracks} tracks of {score.duration_s:g} s would be {size_bytes / 1e6:,.0f} MB, "
+            f"{max_bytes / 1e6:,.0f} MB are the most: ask for less music or fewer instruments"
+        )
 
 
 def write_files(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sqlite3
 import time
@@ -24,7 +25,14 @@ from amper_spark.render.server.jobs import Jobs, LeaseLostError
 from amper_spark.render.server.lease import Lease, ends_process_after
 from amper_spark.render.server.presence import be_present
 from amper_spark.render.server.previews import make_preview, next_preview
-from amper_spark.render.server.work import Preset, annotated, compose_job, write_files
+from amper_spark.render.server.work import (
+    Preset,
+    TooLargeError,
+    annotated,
+    check_size,
+    compose_job,
+    write_files,
+)
 from amper_spark.timeline.parsing import dump_timeline
 from amper_spark.timeline.problems import TimelineError
 
@@ -93,6 +101,8 @@ class Worker:
             _LOG.warning("was lost to another worker")
         except TimelineError as error:
             self._refuse(job, error)
+        except TooLargeError as error:
+            self._fail(job, str(error))
         except sqlite3.Error:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, it is this job's: the next one may do
@@ -124,6 +134,7 @@ class Worker:
         if job.kind is Kind.COMPOSITION:
             self._jobs.created(job.id, self.owner, timeline=timeline)
         else:
+            check_size(composition.score, Preset(job.request["preset"]), self._means.max_file_bytes)
             self._jobs.composed(job.id, self.owner, timeline)
             self._render(job, composition)
 
@@ -187,6 +198,7 @@ def run_worker(
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server to act on
     os.nice(niceness)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no copy of the memory, timelines included, on the disk
     with suppress(OSError):  # where memory is short, the system is to end this process, not the server
         _OOM_SCORE.write_text(_FIRST_TO_GO)
     be_present(storage, owner)

@@ -72,6 +72,20 @@ def test_a_token_has_what_is_asked_for(said, data):
     assert "expires" in said("token", "list")[0]
 
 
+def test_what_a_token_has_made_is_revoked_with_it_if_that_is_asked_for(said, data):
+    first = said("token", "create")[1].split()[-1].rstrip(".")
+    tokens = Tokens(Database(data / "server.sqlite"))
+    second = tokens.create(made_by=first, scopes=("read",))[0].id
+    third = tokens.create(made_by=second, scopes=("read",))[0].id
+    other = tokens.create()[0].id
+    assert f"  by {first}" in said("token", "list")[0]
+    assert said("token", "revoke", second)[0] == f"{second}: revoked\n"
+    assert tokens.find(third).date_revoke is None
+    revoked, _ = said("token", "revoke", first, "--with-made")
+    assert revoked.splitlines() == [f"{first}: revoked", f"{third}: revoked"]
+    assert tokens.find(other).date_revoke is None
+
+
 def test_wrong_tokens_are_refused_in_one_line(said):
     _, error = said("token", "create", "--name", "two\nlines", status=2)
     assert re.fullmatch(r"Error: display_name .+\n", error)
@@ -116,24 +130,25 @@ def test_a_server_without_its_font_or_its_port_does_not_start(said, font, tmp_pa
 
 
 @pytest.fixture
-def running(data, font):
-    """Run a server; return the process and its URL."""
+def running(data, font, tmp_path):
+    """Run a server that writes its requests to a file; return the process and its URL."""
     command = [sys.executable, "-c", MAIN, "server", "run", "--port", "0", "--workers", "1"]
     settings = ["--set", f"render.font={font}", "--set", "server.requests_per_minute=1000000"]
-    process = subprocess.Popen(
-        [*command, "--data", str(data), *settings],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    with (tmp_path / "requests.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--data", str(data), *settings],
+            stdout=log,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
     yield process, next(line.split()[-1] for line in process.stderr if line.startswith("Listening at "))
     if process.poll() is None:
         process.kill()
     process.communicate()
 
 
-def test_a_server_makes_music_and_stops_when_it_is_told_to(running, said):
+def test_a_server_makes_music_and_stops_when_it_is_told_to(running, said, tmp_path):
     process, base = running
     assert "amper-spark server token create" in process.stderr.readline()
     headers = {"Authorization": f"Bearer {said('token', 'create')[0].strip()}"}
@@ -152,8 +167,8 @@ def test_a_server_makes_music_and_stops_when_it_is_told_to(running, said):
     workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
     process.send_signal(signal.SIGTERM)
-    log, _ = process.communicate(timeout=PATIENCE_S)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
-    routes = [json.loads(line)["route"] for line in log.splitlines()]
+    routes = [json.loads(line)["route"] for line in (tmp_path / "requests.log").read_text().splitlines()]
     assert (routes[0], routes[-1]) == ("/health", "/v1/files/{job_id}/{name}")

@@ -204,5 +204,5 @@ def test_a_database_of_a_newer_server_or_another_program_is_refused(tmp_path):
     other.write_text("no database at all " * 100)
     with pytest.raises(DatabaseError, match="cannot be used: file is not a database"):
         Database(other)
-    with pytest.raises(DatabaseError, match="unable to open database file"):
+    with pytest.raises(DatabaseError, match="cannot be used: No such file or directory"):
         Database(tmp_path / "nowhere" / "server.sqlite")
