@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from amper_spark import __version__
 from amper_spark.render.server import access_tokens, doors, files, health, renders
@@ -21,6 +21,7 @@ from amper_spark.render.server.headers import SecureHeaders
 from amper_spark.render.server.jobs import Jobs
 from amper_spark.render.server.links import Signer
 from amper_spark.render.server.metrics import Metrics
+from amper_spark.render.server.pages.router import page_router
 from amper_spark.render.server.reference import POLICY, reference_page
 from amper_spark.render.server.service import Service
 from amper_spark.render.server.tokens import Tokens
@@ -78,6 +79,7 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
         default_response_class=JsonApiResponse,
+        telemetry={"auto_configure": False},  # traces would have the signatures of links in them
     )
     app.state.service = service
     answer_refusals(app)
@@ -93,6 +95,7 @@ def create_app(
             preview_url=files.preview_url,
         )
     )
+    app.include_router(page_router(offer, secret=storage.secret()))
     _describe_itself(app)
     tell = [service.metrics.tell, *([audit] if audit else [])]
     # The last one added stands first.
@@ -110,7 +113,12 @@ def _service(storage: Storage, settings: ServerSettings, offer: Offer, working: 
         settings=settings,
         database=database,
         storage=storage,
-        jobs=Jobs(database, max_waiting=settings.max_waiting),
+        jobs=Jobs(
+            database,
+            max_waiting=settings.max_waiting,
+            max_waiting_of_one=settings.max_waiting_per_token,
+            max_kept_bytes=1e6 * settings.max_kept_mb_per_token,
+        ),
         tokens=tokens,
         doors=Doors(tokens, requests_per_minute=settings.requests_per_minute),
         signer=Signer(storage.secret(), lasts_s=settings.link_lasts_s),
@@ -126,12 +134,16 @@ def _describe_itself(app: FastAPI) -> None:
         return describe(app)
 
     @cache
+    def encoded() -> bytes:
+        return bytes(JSONResponse(described()).body)
+
+    @cache
     def page() -> str:
         return reference_page(described())
 
     @app.get("/openapi.json", include_in_schema=False, response_class=JSONResponse)
-    def openapi() -> JSONResponse:
-        return JSONResponse(described())
+    def openapi() -> Response:
+        return Response(encoded(), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:

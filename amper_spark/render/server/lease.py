@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import math
+import resource
+import signal
 import sqlite3
 import threading
 import time
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from amper_spark.render.server.jobs import Jobs
 
 _LOG = logging.getLogger(__name__)
+
+CLOCK_TIMES = 5
+"""How much longer than its processor time a job may take by the clock."""
 
 _TELL_EVERY_S = 1.0
 _RENEW_EVERY_S = LEASE_S / 4
@@ -88,7 +94,7 @@ class Lease:
 
 
 @contextmanager
-def ends_process_after(seconds: float) -> Iterator[None]:
+def ends_process_after(cpu_s: float) -> Iterator[None]:
     """End this process, without any ado, if something takes too long.
 
     It is ended even from inside of a native call that never returns; what it was doing goes to standard
@@ -96,10 +102,18 @@ def ends_process_after(seconds: float) -> Iterator[None]:
 
     Parameters
     ----------
-    seconds : float
+    cpu_s : float
+        Processor time, in s: what goes before workers must not end their jobs. By the clock it may take
+        `CLOCK_TIMES` as long.
     """
-    faulthandler.dump_traceback_later(seconds, exit=True, file=_STANDARD_ERROR)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    faulthandler.register(
+        signal.SIGXCPU, file=_STANDARD_ERROR, chain=True
+    )  # the chain ends it
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s), most))
+    faulthandler.dump_traceback_later(CLOCK_TIMES * cpu_s, exit=True, file=_STANDARD_ERROR)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))

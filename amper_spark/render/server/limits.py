@@ -53,10 +53,6 @@ async def read_body(request: Request) -> bytes:
     ------
     RefusalError
         415: it is of another media type; 413: too large; 408: too slow.
-
-    Notes
-    -----
-    To check a large body takes longer: each 64 kB that have begun count as a request of the token.
     """
     if not _is_json(request.headers.get("content-type", "")):
         raise RefusalError(
@@ -64,7 +60,28 @@ async def read_body(request: Request) -> bytes:
             "UNSUPPORTED_MEDIA_TYPE",
             [Fault(f"send {' or '.join(MEDIA_TYPES)}", "header", "Content-Type")],
         )
-    max_kb: int = request.app.state.service.settings.max_body_kb
+    return await read_at_most(request, request.app.state.service.settings.max_body_kb)
+
+
+async def read_at_most(request: Request, max_kb: int, *, request_kb: int = _REQUEST_KB) -> bytes:
+    """Read a body, as long as it keeps within the limits.
+
+    Parameters
+    ----------
+    request : Request
+    max_kb : int
+    request_kb : int
+        To check a large body takes longer: each so many kB count as one more request of the token.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    RefusalError
+        413: too large; 408: too slow.
+    """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > max_kb * _KB:
         raise _too_large(max_kb)
@@ -76,11 +93,11 @@ async def read_body(request: Request) -> bytes:
                 if len(content) > max_kb * _KB:
                     raise _too_large(max_kb)
     except TimeoutError:
-        detail = f"send the whole body within {BODY_TIMEOUT_S:g} s"
+        detail = f"send all of it within {BODY_TIMEOUT_S:g} s"
         raise RefusalError(408, "REQUEST_TIMEOUT", detail) from None
     if "token_id" in request.scope:
         request.app.state.service.doors.count_more(
-            request.scope["token_id"], len(content) // (_REQUEST_KB * _KB)
+            request.scope["token_id"], len(content) // (request_kb * _KB)
         )
     return bytes(content)
 

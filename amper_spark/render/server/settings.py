@@ -36,7 +36,7 @@ class ServerSettings(BaseModel):
     requests_per_minute: Count = 600
     """Of one token, over a minute; a tenth of them at once."""
     job_timeout_s: Positive = 60.0
-    """What a job may take, beside twice the duration of its music."""
+    """Processor time of a job, beside twice the duration of its music; by the clock five times as long."""
     link_lasts_s: Positive = 3_600.0
     """How long a signed link to a file works."""
     allowed_origins: tuple[str, ...] = ()

@@ -63,7 +63,8 @@ class Worker:
     storage : Storage
     means : Means
     job_timeout_s : float
-        What composing a job may take, and playing it beside twice its duration; then the process ends.
+        Processor time that composing a job may take, and playing it beside twice its duration; then the
+        process ends.
     """
 
     def __init__(self, owner: str, storage: Storage, means: Means, *, job_timeout_s: float) -> None:

@@ -38,6 +38,8 @@ if "amper_spark.render.server.nursery" in sys.orig_argv:
         fault = (timeline.meta or {}).get("fault")
         while fault == "hang":
             signal.pause()
+        while fault == "spin":
+            pass
         if fault == "native_hang":
             ctypes.PyDLL(None).sleep(1000)  # nothing else of Python runs meanwhile
         if fault == "segfault":
@@ -152,10 +154,10 @@ def test_sigterm_ends_everything_at_once_and_loses_nothing(place, nursery):
 
 
 def test_jobs_that_cost_every_worker_fail_and_harm_no_other(place, nursery, faults):
-    process = nursery(more=faults, job_timeout_s=2)
+    process = nursery(more=faults, job_timeout_s=0.5)
     bad = [
         place.ask(timeline=music(meta={"fault": fault}))
-        for fault in ("segfault", "abort", "exit", "quit", "hang", "native_hang")
+        for fault in ("segfault", "abort", "exit", "quit", "hang", "spin", "native_hang")
     ]
     good = mixed(place, 4)
     for job in place.ended(*good):

@@ -1,0 +1,1 @@
+"""The web page of the server: browse descriptors, compose a timeline, hear and download the music."""

@@ -1,0 +1,113 @@
+"""Pages of descriptors: all of them, one of them, and how they sound."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
+from starlette.responses import JSONResponse, Response
+
+from amper_spark.render.server.envelopes import RefusalError
+from amper_spark.render.server.files import preview_url
+from amper_spark.render.server.pages.answers import PageRoute, page, see_other, wants_json
+from amper_spark.render.server.pages.shelf import Shelf, Wanted, grouped
+from amper_spark.render.server.service import Service, ServiceOf  # noqa: TC001 - as above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amper_spark.render.server.pages.shelf import Entry
+
+_MAX_WORDS = 200
+_RETRY_S = "30"
+
+
+def browse_router(shelf: Shelf, *, entrance: Callable[..., object]) -> APIRouter:
+    """Make the pages.
+
+    Parameters
+    ----------
+    shelf : Shelf
+    entrance : callable
+        A dependency that lets in who may read.
+
+    Returns
+    -------
+    APIRouter
+        ``GET /``, ``/descriptors/{name}`` and ``/previews``.
+    """
+    router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(entrance)])
+
+    @router.get("/")
+    def browse(request: Request, service: ServiceOf) -> Response:
+        """List descriptors."""
+        wanted, hint = _wanted(request)
+        found = shelf.select(wanted)
+        made = _made(service)
+        return page(
+            request,
+            "browse.html",
+            shelf=shelf,
+            wanted=wanted,
+            tempo=_tempo_of(request),
+            hint=hint,
+            groups=grouped(found),
+            n_found=len(found),
+            made=made,
+            n_missing=sum(entry.name not in made for entry in shelf.entries),
+        )
+
+    @router.get("/descriptors/{name}")
+    def descriptor(request: Request, name: str, service: ServiceOf) -> Response:
+        """Tell all about a descriptor."""
+        entry = shelf.find(name)
+        if entry is None:
+            raise RefusalError(404, "NOT_FOUND", "There is no descriptor of this name.")
+        return page(request, "descriptor.html", entry=entry, is_made=entry.name in _made(service))
+
+    @router.get("/previews")
+    def preview(request: Request) -> Response:
+        """Send the browser to the preview of a descriptor; tell scripts where it is."""
+        entry = shelf.find(request.query_params.get("descriptor", ""))
+        if entry is None:
+            raise RefusalError(404, "NOT_FOUND", "There is no descriptor of this name.")
+        url = preview_url(request, "", entry.name)
+        if url is None:
+            raise _not_yet(entry)
+        return JSONResponse({"url": url}) if wants_json(request) else see_other(url)
+
+    return router
+
+
+def _wanted(request: Request) -> tuple[Wanted, str | None]:
+    """Read what is looked for, with a hint where it cannot be understood."""
+    query = request.query_params
+    tempo = _tempo_of(request)
+    wanted = Wanted(query.get("words", "")[:_MAX_WORDS], query.get("genre", ""), query.get("mood", ""))
+    if not tempo:
+        return wanted, None
+    try:
+        tempo_bpm = float(tempo)
+    except ValueError:
+        tempo_bpm = math.nan
+    if not math.isfinite(tempo_bpm):
+        return wanted, "The tempo is a number of beats per minute, such as 120. It was left aside."
+    return wanted._replace(tempo_bpm=tempo_bpm), None
+
+
+def _tempo_of(request: Request) -> str:
+    return request.query_params.get("tempo", "").strip()[:_MAX_WORDS]
+
+
+def _made(service: Service) -> frozenset[str]:
+    return frozenset(file.stem for file in service.storage.previews.glob("*.mp3"))
+
+
+def _not_yet(entry: Entry) -> RefusalError:
+    detail = (
+        f"The preview of {entry.full_title} is not made yet. The server makes previews while it has nothing "
+        f"else to do: try again in half a minute."
+    )
+    return RefusalError(404, "NOT_FOUND", detail, headers={"Retry-After": _RETRY_S})

@@ -1,0 +1,117 @@
+"""Figures and statuses in words for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from amper_spark.render.server.entity_index import titled
+from amper_spark.render.server.job import Job, Kind, Status
+from amper_spark.render.server.resources import iso_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_KB = 1_000
+_MINUTE_S = 60
+_WORDS: Mapping[Status, str] = {
+    Status.WAITING_COMPOSE: "Waiting for its turn",
+    Status.RUNNING_COMPOSE: "Composing",
+    Status.WAITING_RENDER: "Waiting for its turn",
+    Status.RUNNING_RENDER: "Playing the instruments",
+    Status.CREATED: "Ready",
+    Status.FAILED_CREATE: "Failed",
+}
+_PRESETS: Mapping[str, str] = {"MASTER_MP3": "MP3", "MASTER_WAV": "WAV", "STEMS_WAV": "Stems (ZIP)"}
+_SHARP, _FLAT = "is", "es"
+
+
+def status_words(job: Job, queue_position: int | None) -> str:
+    """Say how far a job is."""
+    if queue_position is not None:
+        return "Next in line" if queue_position == 1 else f"Number {queue_position} in line"
+    return _WORDS[job.status]
+
+
+def kind_words(job: Job) -> str:
+    """Say what a job makes."""
+    if job.kind is Kind.COMPOSITION:
+        return "Timeline"
+    return _PRESETS.get(str(job.request.get("preset")), "Music")
+
+
+def clock(seconds: float) -> str:
+    """Write a duration or a time of a piece.
+
+    Examples
+    --------
+    >>> clock(0), clock(65.0), clock(12.5), clock(3599.96)
+    ('0:00', '1:05', '0:12.5', '60:00')
+    """
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 10 * _MINUTE_S)
+    tenth = f".{rest % 10}" if rest % 10 else ""
+    return f"{minutes}:{rest // 10:02d}{tenth}"
+
+
+def size(n_bytes: int) -> str:
+    """Write the size of a file.
+
+    Examples
+    --------
+    >>> size(734), size(481_000), size(5_292_044)
+    ('1 kB', '481 kB', '5.3 MB')
+    """
+    if n_bytes < _KB * _KB:
+        return f"{max(1, round(n_bytes / _KB))} kB"
+    return f"{n_bytes / _KB / _KB:.1f} MB"
+
+
+def date(seconds: float) -> str:
+    """Write a date.
+
+    Examples
+    --------
+    >>> date(1533715688)
+    '2018-08-08 08:08 UTC'
+    """
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def number(value: float) -> str:
+    """Write a number as short as it is, to the hundredth.
+
+    Examples
+    --------
+    >>> number(96.0), number(97.25), number(97.123)
+    ('96', '97.25', '97.12')
+    """
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def tonic(name: str) -> str:
+    """Write a tonic as musicians do.
+
+    Examples
+    --------
+    >>> tonic("cis"), tonic("bes"), tonic("as"), tonic("es"), tonic("g"), tonic("deses"), tonic("?")
+    ('C♯', 'B♭', 'A♭', 'E♭', 'G', 'D♭♭', '?')
+    """
+    accidentals = name[1:]
+    if name in ("as", "es", "ases", "eses"):
+        accidentals = _FLAT + accidentals[1:]
+    flats, sharps = accidentals.count(_FLAT), accidentals.count(_SHARP)
+    return name[:1].upper() + "♭" * flats + "♯" * sharps
+
+
+FILTERS: Mapping[str, Callable[..., str | None]] = {
+    "clock": clock,
+    "date": date,
+    "iso_date": iso_date,
+    "kind_words": kind_words,
+    "number": number,
+    "size": size,
+    "titled": titled,
+    "tonic": tonic,
+}
+"""What templates can write."""
