@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import count, pairwise
+from dataclasses import replace
+from itertools import chain, count, pairwise
 from typing import TYPE_CHECKING
 
 from amper_spark.timeline.clock import SpanClock
+from amper_spark.timeline.document import MAX_INTEGER
 from amper_spark.timeline.instrument_actions import instrument_changes
-from amper_spark.timeline.problems import joined
+from amper_spark.timeline.problems import Problem, TimelineError, joined
 from amper_spark.timeline.region_actions import resolved_regions
 from amper_spark.timeline.region_starts import RegionStart, originals, region_starts
 from amper_spark.timeline.resolved import InstrumentChange, ResolvedHit, ResolvedSpan, ResolvedTimeline
@@ -15,10 +17,14 @@ from amper_spark.timeline.tempo_actions import span_tempo
 from amper_spark.timeline.timed_actions import timed_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
     from amper_spark.timeline.choices import Choices
     from amper_spark.timeline.document import Span, Timeline
+
+
+MAX_INSTRUMENT_CHANGES = 20_000
+"""With more of them, a completed timeline could not be read again."""
 
 
 def apply_actions(timeline: Timeline, choices: Choices) -> ResolvedTimeline:
@@ -36,21 +42,63 @@ def apply_actions(timeline: Timeline, choices: Choices) -> ResolvedTimeline:
     -------
     ResolvedTimeline
         Keys and ends of regions that the timeline leaves open are open.
+
+    Raises
+    ------
+    TimelineError
+        Instruments begin and cease to play more than `MAX_INSTRUMENT_CHANGES` times.
     """
     notifications: list[str] = []
     known = originals(timeline)
-    ids = count(max(known, default=0) + 1)
+    ids = _unused(known)
     spans = []
     for index, (span, following) in enumerate(pairwise(timeline.spans)):
         if span.type == "metered":
             where = joined("/spans", index)
             spans.append(_resolved(span, following.time, where, choices, known, ids, notifications))
+            _check_changes(spans, where)
+    placed = {region.id for span in spans for region in span.regions}
+    spans = [_without_lost_sources(span, placed, notifications) for span in spans]
     return ResolvedTimeline(
         document=timeline,
         spans=tuple(spans),
         random_seed=timeline.random_seed,
         notifications=tuple(notifications),
     )
+
+
+def _check_changes(spans: Sequence[ResolvedSpan], pointer: str) -> None:
+    n_changes = sum(len(span.instrument_changes) for span in spans)
+    if n_changes > MAX_INSTRUMENT_CHANGES:
+        message = (
+            f"instruments begin and cease to play {n_changes:,} times until the end of this span: "
+            f"at most {MAX_INSTRUMENT_CHANGES:,} times in all"
+        )
+        raise TimelineError([Problem(pointer, message)])
+
+
+def _unused(known: Collection[int]) -> Iterator[int]:
+    """Count from the highest id on, and where that cannot be written, from the lowest."""
+    above = range(max(known, default=0) + 1, MAX_INTEGER + 1)
+    return chain(above, (number for number in count(1) if number not in known))
+
+
+def _without_lost_sources(span: ResolvedSpan, ids: Container[int], notifications: list[str]) -> ResolvedSpan:
+    """Let regions have made anew what they would take from one that was passed over."""
+    regions = []
+    for region in span.regions:
+        edits = []
+        for edit in region.edits:
+            if edit.source_id is not None and edit.source_id not in ids:
+                notifications.append(
+                    f"WARNING: region {region.id} cannot take its {edit.type} from region {edit.source_id}, "
+                    "which was passed over: it is made anew"
+                )
+                edits.append(edit.model_copy(update={"source_id": None}))
+            else:
+                edits.append(edit)
+        regions.append(replace(region, edits=tuple(edits)))
+    return replace(span, regions=tuple(regions))
 
 
 def _resolved(

@@ -26,7 +26,7 @@ MIN_TEMPO_BPM, MAX_TEMPO_BPM = 20.0, 400.0
 """Beyond these a tempo is a mistake; what a descriptor can do is narrower, and the composer's to know."""
 
 _MAX_NAME, _MAX_TEXT = 200, 2_000
-_MAX_INTEGER = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
 """Above it, programs that hold numbers as JavaScript does take neighbours for one another."""
 
 # By these, pydantic tells apart what is either a word or more: part of its error paths, not of documents.
@@ -38,7 +38,7 @@ Seconds = Annotated[Number, Field(ge=0)]
 Beats = Annotated[Number, Field(ge=0)]
 Bpm = Annotated[Number, Field(ge=MIN_TEMPO_BPM, le=MAX_TEMPO_BPM)]
 Flag = Annotated[bool, Field(strict=True)]
-Integer = Annotated[int, Field(strict=True, ge=0, le=_MAX_INTEGER)]
+Integer = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=_MAX_NAME)]
 
 

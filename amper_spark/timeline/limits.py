@@ -32,6 +32,8 @@ class Limits:
         Of all spans together.
     max_instruments : int
         Different ones of a span.
+    max_hits : int
+        Of the whole timeline.
     max_values : int
         Objects, arrays and values of the whole document.
     max_depth : int
@@ -42,6 +44,7 @@ class Limits:
     max_regions: int = 1_000
     max_actions: int = 2_000
     max_instruments: int = 200
+    max_hits: int = 2_000
     max_values: int = 100_000
     max_depth: int = 32
 
@@ -68,14 +71,17 @@ def beyond_limits(data: object, limits: Limits, pointer: str = "") -> Iterator[P
         1 for action in actions for key in ("add_region", "copy_region") if key in action
     )
     n_regions += sum(len(_list(action, "create")) for action in actions)
+    n_hits = sum(len(_list(span, key)) for span in parts for key in ("metered_hits", "hits"))
+    n_hits += len(_list(data, "unmetered_hits")) if isinstance(data, dict) else 0
     crowded = False
-    for count, most, what in (
-        (n_regions, limits.max_regions, "regions"),
-        (len(actions), limits.max_actions, "actions"),
+    for count, most, what, place in (
+        (n_regions, limits.max_regions, "regions", ["spans"]),
+        (len(actions), limits.max_actions, "actions", ["spans"]),
+        (n_hits, limits.max_hits, "hits", []),
     ):
         if count > most:
             crowded = True
-            yield Problem(joined(pointer, "spans"), f"must have at most {most} {what} in all, got {count}")
+            yield Problem(joined(pointer, *place), f"must have at most {most} {what} in all, got {count}")
     if not crowded:
         yield from _not_json(data, limits, pointer)
 

@@ -62,7 +62,7 @@ def resolved_regions(
             placed[-1] = (placed[-1][0], start)
         else:
             placed.append((elapsed_s, start))
-    ends_s = [elapsed_s for elapsed_s, _ in placed[1:]] + [clock.duration_s]
+    ends_s = [*(elapsed_s for elapsed_s, _ in placed), clock.duration_s][1:]
     return tuple(
         _resolved(start, elapsed_s, end_s, clock, ids, notifications)
         for (elapsed_s, start), end_s in zip(placed, ends_s, strict=True)
@@ -100,7 +100,7 @@ def _end(
 ) -> ResolvedEnd | None:
     if start.end is None:
         return None
-    at_s = start.end_at_s
+    at_s = None if start.end_at_s is None else clock.rounded(start.end_at_s)
     if start.end_beat is not None:
         at_s = clock.elapsed_at_beat(float(clock.tempo.beats_at(elapsed_s)) + start.end_beat)
     if at_s is not None:

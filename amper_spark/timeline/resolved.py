@@ -6,12 +6,19 @@ beats do.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from amper_spark.timeline.document import Edit, Key, Timeline
     from amper_spark.timeline.tempo import TempoCurve
+
+
+_CHANGES_APART = 256
 
 
 @dataclass(frozen=True)
@@ -129,21 +136,38 @@ class ResolvedSpan:
 
     def instruments_at(self, time_s: float) -> tuple[str, ...]:
         """Name the instruments that are active at a time, in the order in which they became so."""
-        active: dict[str, None] = {}
-        for change in self.instrument_changes:
-            if change.time_s > time_s:
-                break
-            if change.is_active:
-                active[change.instrument] = None
-            else:
-                active.pop(change.instrument, None)
+        n_changes = bisect_right(self._times_s, time_s)
+        n_known = n_changes // _CHANGES_APART
+        active = dict.fromkeys(self._active[n_known])
+        _follow(self.instrument_changes[n_known * _CHANGES_APART : n_changes], active)
         return tuple(active)
 
     def instrument_changes_in(self, region: ResolvedRegion) -> tuple[InstrumentChange, ...]:
         """List the changes after a region's start and before its end."""
-        return tuple(
-            change for change in self.instrument_changes if region.start_s < change.time_s < region.end_s
-        )
+        first = bisect_right(self._times_s, region.start_s)
+        return self.instrument_changes[first : bisect_left(self._times_s, region.end_s)]
+
+    @cached_property
+    def _times_s(self) -> list[float]:
+        return [change.time_s for change in self.instrument_changes]
+
+    @cached_property
+    def _active(self) -> list[tuple[str, ...]]:
+        """Who is active after every so many changes, so that nobody has to follow them all each time."""
+        active: dict[str, None] = {}
+        known: list[tuple[str, ...]] = [()]
+        for first in range(0, len(self.instrument_changes), _CHANGES_APART):
+            _follow(self.instrument_changes[first : first + _CHANGES_APART], active)
+            known.append(tuple(active))
+        return known
+
+
+def _follow(changes: Iterable[InstrumentChange], active: dict[str, None]) -> None:
+    for change in changes:
+        if change.is_active:
+            active[change.instrument] = None
+        else:
+            active.pop(change.instrument, None)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import pytest
 
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.parsing import parse_timeline
+from amper_spark.timeline.problems import TimelineError
 from amper_spark.timeline.resolved import ResolvedEnd
 from amper_spark.timeline.tempo import TempoCurve
 
@@ -198,6 +199,41 @@ def test_regions_that_a_drawn_tempo_leaves_no_room_for_are_passed_over(resolve):
     timeline = resolve(regions=[region(0), region(100)])
     assert len(timeline.spans[0].regions) == 1
     assert "/spans/0/regions/1: this region would start when its span has ended" in timeline.notifications[0]
+
+
+def test_a_span_whose_tempo_leaves_no_room_for_any_region_is_silent(resolve):
+    timeline = resolve(duration_s=4, regions=[region(20)])  # of 90 BPM, as drawn
+    assert timeline.spans[0].regions == ()
+    assert "would start when its span has ended" in timeline.notifications[0]
+
+
+def test_what_would_be_taken_from_a_region_that_is_passed_over_is_made_anew(resolve):
+    edits = [{"type": "harmony", "source_id": 2}, {"type": "rhythm", "source_id": 1}]
+    timeline = resolve(
+        duration_s=4, regions=[region(0, id=1), region(2, id=3, edits=edits), region(20, id=2)]
+    )
+    _, taking = timeline.spans[0].regions
+    assert [(edit.type, edit.source_id) for edit in taking.edits] == [("harmony", None), ("rhythm", 1)]
+    assert timeline.notifications[-1].startswith("WARNING: region 3 cannot take its harmony from region 2")
+
+
+def test_new_ids_can_be_written(resolve):
+    timeline = resolve(tempo=60, regions=[region(0), region(4, id=2**53 - 1), region(8, id=1), region(12)])
+    assert [one.id for one in timeline.spans[0].regions] == [2, 2**53 - 1, 1, 3]
+
+
+def test_an_end_less_than_a_nanosecond_before_that_of_the_region_is_at_it(resolve):
+    timeline = resolve(added(0, ringout_at=10 - 1e-11), duration_s=10)
+    assert timeline.spans[0].regions[0].end == ResolvedEnd("ringout", 8)
+    assert "the ringout would begin at 10 s" in timeline.notifications[0]
+
+
+def test_more_changes_of_instruments_than_can_be_written_are_refused(resolve):
+    names = [f"instrument_{number}" for number in range(200)]
+    silence, all_again = {"set_instruments": []}, {"copy_instruments_from_time": 0}
+    often = [{"time": 1 + number / 4, **(all_again if number % 2 else silence)} for number in range(116)]
+    with pytest.raises(TimelineError, match="begin and cease to play 23,400 times"):
+        resolve(added(0), {"time": 0, "set_instruments": names}, *often)
 
 
 def test_a_copied_region_takes_harmony_and_rhythm(resolve):

@@ -351,6 +351,9 @@ def test_limits_are_the_callers():
     assert problems_of(BASIC, limits=limits)[0].pointer == "/spans/1/time"
     limits = Limits(max_regions=2)
     assert problems_of(BASIC, limits=limits)[0].message == "must have at most 2 regions in all, got 3"
+    hits = [{"hit": "cymbal_crash", "time": 1}] * 3
+    (problem,) = problems_of({**BASIC, "unmetered_hits": hits}, limits=Limits(max_hits=2))
+    assert problem.message == "must have at most 2 hits in all, got 3"
     assert (
         "1 actions"
         in problems_of(changed(("/spans/0/actions/1", {})), limits=Limits(max_actions=1))[0].message

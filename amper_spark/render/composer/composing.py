@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from amper_spark.timeline.document import Timeline
-    from amper_spark.timeline.resolved import ResolvedRegion, ResolvedSpan, ResolvedTimeline
+    from amper_spark.timeline.resolved import InstrumentChange, ResolvedRegion, ResolvedSpan, ResolvedTimeline
     from amper_spark.timeline.tempo import TempoCurve
 
 _SAME_TIME_S = 1e-6
 _MAX_SEED = 2**53
+MAX_PARTS = 10_000
+"""Of a composition, each an instrument in a region: beyond them, it would take longer than anybody waits."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def compose(
     Raises
     ------
     TimelineError
-        There is no music in it.
+        There is no music in it, or too much: more than `MAX_PARTS` parts.
     ParameterError
         There is no such half, or the seed is negative or above 2^53.
 
@@ -134,8 +136,15 @@ class _Composing:
         music = [region for span in resolved.spans for region in span.regions if region.is_music]
         if not music:
             raise TimelineError([Problem("/spans", "must leave room for a region of music")])
+        n_parts = sum(_n_players(region, span) for span in resolved.spans for region in span.regions)
+        if n_parts > MAX_PARTS:
+            message = (
+                f"the instruments of all regions are {n_parts:,} parts, and at most {MAX_PARTS:,} may be"
+            )
+            raise TimelineError([Problem("/spans", f"{message}: fewer regions, or fewer instruments")])
         self.music = {region.id: region for region in music}
         self.index_of = {region.id: index for index, region in enumerate(music)}
+        self.roles: dict[tuple[tuple[str, ...], str], dict[str, str]] = {}  # by instruments and style
 
     def compose(self) -> Composition:
         spans, passages = [], []
@@ -207,12 +216,14 @@ class _Composing:
 
     def _drawn_as(self, region: ResolvedRegion, aspect: str) -> int:
         """Follow edits to the region that an aspect comes from; the numbers beyond all regions mean anew."""
-        own = self.index_of[region.id]
-        edits = [edit for edit in region.edits if edit.type == aspect]
-        if not edits:
-            return own
-        source = self.music.get(edits[-1].source_id) if edits[-1].source_id is not None else None
-        return len(self.index_of) + own if source is None else self._drawn_as(source, aspect)
+        source: ResolvedRegion | None = region
+        while source is not None:
+            region = source
+            edits = [edit for edit in region.edits if edit.type == aspect]
+            if not edits:
+                return self.index_of[region.id]
+            source = self.music.get(edits[-1].source_id) if edits[-1].source_id is not None else None
+        return len(self.index_of) + self.index_of[region.id]
 
     def _is_alone(self, region: ResolvedRegion, *, before: bool) -> bool:
         """Whether no music comes right before, or right after, a region."""
@@ -226,23 +237,26 @@ class _Composing:
     def _seats(
         self, region: ResolvedRegion, span: ResolvedSpan, style: Style, clock: _RegionClock
     ) -> Iterator[Seat]:
-        changes = span.instrument_changes_in(region)
-        names = list(dict.fromkeys((
-            *span.instruments_at(region.start_s),
-            *(change.instrument for change in changes if change.is_active),
-        )))  # fmt: skip
-        roles = self.known.instruments.assign_roles(names, style=style.name, order=style.layers)
+        present = dict.fromkeys(span.instruments_at(region.start_s))
+        changes: dict[str, list[InstrumentChange]] = {name: [] for name in present}
+        for change in span.instrument_changes_in(region):
+            changes.setdefault(change.instrument, []).append(change)
+        names = tuple(changes)
+        if (names, style.name) not in self.roles:
+            self.roles[names, style.name] = self.known.instruments.assign_roles(
+                names, style=style.name, order=style.layers
+            )
+        roles = self.roles[names, style.name]
         for name in names:
-            since: float | None = 0.0 if name in span.instruments_at(region.start_s) else None
+            since: float | None = 0.0 if name in present else None
             active = []
-            for change in changes:
-                if change.instrument == name:
-                    beat = clock.beats(change.time_s - region.start_s)
-                    if change.is_active and since is None:
-                        since = beat
-                    elif not change.is_active and since is not None:
-                        active.append((since, beat))
-                        since = None
+            for change in changes[name]:
+                beat = clock.beats(change.time_s - region.start_s)
+                if change.is_active and since is None:
+                    since = beat
+                elif not change.is_active and since is not None:
+                    active.append((since, beat))
+                    since = None
             if since is not None:
                 active.append((since, np.inf))
             yield Seat(self.known.instruments[name], roles[name], tuple(active))
@@ -269,6 +283,13 @@ class _RegionClock:
     def beats(self, seconds: float) -> float:
         first, last = self.tempo.beats_at([self.start_s, self.start_s + seconds])
         return float(last - first)
+
+
+def _n_players(region: ResolvedRegion, span: ResolvedSpan) -> int:
+    if not region.is_music:
+        return 0
+    playing = {change.instrument for change in span.instrument_changes_in(region) if change.is_active}
+    return len(playing.union(span.instruments_at(region.start_s)))
 
 
 def _followed(span: ResolvedSpan) -> Iterator[tuple[ResolvedRegion, bool]]:

@@ -18,6 +18,7 @@ RING_S = (1.2, 2.6)
 """How long a last chord may ring; with drums or mallets alone it is soon gone."""
 SHORT_RING_S = (0.8, 1.8)
 _MIN_BEATS = 2.0
+_FEWEST_BEATS = 1e-3  # of music before a last chord that rings nearly from the start
 _UNITS_BEFORE_RING = (float(BEATS_PER_BAR), 2.0, 1.0)
 _SAME_BEATS = 1e-6
 
@@ -79,9 +80,7 @@ def fit_region(
         if most >= _MIN_BEATS:
             return FittedRegion(region, rings, *_fit_before_ring(most, least, most_change))
         rings = False
-    if duration_s <= 0:  # all of it rings
-        return FittedRegion(region, rings, _MIN_BEATS, 1.0)
-    wanted = beats(duration_s)
+    wanted = max(beats(duration_s), _FEWEST_BEATS)
     n_beats = fit_beats(wanted, most_change=most_change)
     return FittedRegion(
         region, rings, n_beats, 1.0 if abs(n_beats - wanted) < _SAME_BEATS else n_beats / wanted

@@ -48,8 +48,9 @@ def fit_beats(wanted: float, *, most_change: float = MAX_TEMPO_CHANGE) -> float:
     """
     if not wanted > 0:
         raise ParameterError(f"beats must be more than 0, got {wanted}")
-    if abs(round(wanted) - wanted) < _EXACT_BEATS:
-        return float(round(wanted))
+    whole = round(wanted)
+    if whole and abs(whole - wanted) < _EXACT_BEATS:
+        return float(whole)
     for unit in _UNITS:
         n_beats = round(wanted / unit) * unit
         if abs(n_beats / wanted - 1.0) <= most_change:

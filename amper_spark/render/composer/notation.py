@@ -15,6 +15,7 @@ all        ``.`` nothing, ``-`` what was struck is held; spaces only help to rea
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from amper_spark.errors import ParameterError
@@ -81,11 +82,17 @@ class Pattern:
 
     def bar(self, index: int) -> tuple[Stroke, ...]:
         """Take one bar, the pattern repeating: its strokes from that bar's start."""
-        first = index % self.n_bars * STEPS_PER_BAR
+        return self._bars[index % self.n_bars]
+
+    @cached_property
+    def _bars(self) -> tuple[tuple[Stroke, ...], ...]:
         return tuple(
-            replace(stroke, step=stroke.step - first)
-            for stroke in self.strokes
-            if first <= stroke.step < first + STEPS_PER_BAR
+            tuple(
+                replace(stroke, step=stroke.step - first)
+                for stroke in self.strokes
+                if first <= stroke.step < first + STEPS_PER_BAR
+            )
+            for first in range(0, self.n_steps, STEPS_PER_BAR)
         )
 
 

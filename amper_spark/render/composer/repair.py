@@ -11,7 +11,7 @@ from amper_spark.suggestions import did_you_mean
 from amper_spark.timeline.names import names_in, renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from amper_spark.descriptors.catalogue import Catalogue, Descriptor
     from amper_spark.descriptors.hits import Hits
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from amper_spark.timeline.document import Timeline
 
 _LETTERS = 100
+_MOST_ADVICE = 100
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -69,8 +70,8 @@ def with_known_names(
             warnings.append(f"WARNING: descriptor {name} is called {known.name} now")
     unknown = [name for name in names.instruments if name not in instruments]
     unknown_hits = [name for name in names.hits if name not in hits]
-    warnings += [_left_out("instrument", name, [one.id for one in instruments]) for name in unknown]
-    warnings += [_left_out("hit", name, [one.id for one in hits]) for name in unknown_hits]
+    warnings += _left_out("instrument", unknown, [one.id for one in instruments])
+    warnings += _left_out("hit", unknown_hits, [one.id for one in hits])
     left = renamed(
         timeline,
         descriptors=instead,
@@ -80,9 +81,11 @@ def with_known_names(
     return left, tuple(warnings)
 
 
-def _left_out(what: str, name: str, known: Sequence[str]) -> str:
-    advice = did_you_mean(name, known)
-    return f"WARNING: there is no {what} {name!r}{f'{advice} It' if advice else ': it'} is left out"
+def _left_out(what: str, names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """Tell what is left out, and of the first few what may have been meant, which takes a while to find."""
+    for number, name in enumerate(names):
+        advice = did_you_mean(name, known) if number < _MOST_ADVICE else ""
+        yield f"WARNING: there is no {what} {name!r}{f'{advice} It' if advice else ': it'} is left out"
 
 
 def playable_descriptors(catalogue: Catalogue, styles: Container[str]) -> tuple[Descriptor, ...]:
@@ -132,10 +135,13 @@ def nearest_descriptor(text: str, descriptors: Iterable[Descriptor]) -> Descript
     def n_common(one: Descriptor) -> int:
         return len({*words} & {*one.name.split("_"), one.genre, one.subgenre, one.mood.name})
 
-    def likeness(one: Descriptor) -> tuple[float, int]:
-        matcher.set_seq1(one.name)
-        return matcher.ratio(), -one.id
-
     common = {one: n_common(one) for one in descriptors}
     most = max(common.values())
-    return max((one for one, n_words in common.items() if n_words == most), key=likeness)
+    candidates = [one for one, n_words in common.items() if n_words == most]
+    nearest, likest = candidates[0], (-1.0, 0)
+    for one in candidates:
+        matcher.set_seq1(one.name)
+        # How alike two are takes long to find out, and how alike they can be at most does not.
+        if matcher.quick_ratio() >= likest[0] and (likeness := (matcher.ratio(), -one.id)) > likest:
+            nearest, likest = one, likeness
+    return nearest

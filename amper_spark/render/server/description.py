@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
@@ -9,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from amper_spark import __version__
 from amper_spark.render.server.envelopes import MEDIA_TYPE
+from amper_spark.render.server.examples import BODIES, LINKS
 from amper_spark.render.server.limits import MEDIA_TYPES
 from amper_spark.render.server.requests import CompositionRequest, RenderRequest
 from amper_spark.render.server.token_documents import AccessTokenRequest
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _TITLE = "Amper"
+_NO_WORD = re.compile(r"\W")
 _ABOUT = (
     "Music from timelines: post one, poll until it is CREATED, download the files. The protocol is that of "
     "Amper's API, version 1, which follows JSON:API 1.0; docs/server.md says where this server goes further."
@@ -51,11 +54,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
     dict
         OpenAPI, for JSON.
     """
-    named = {}
-    for route in app.routes:
-        extra = getattr(route, "openapi_extra", None) or {}
-        if isinstance(extra.get("requestBody"), str):
-            named[route.path] = extra["requestBody"]  # type: ignore[attr-defined]  # it has
     document = get_openapi(title=_TITLE, version=__version__, description=_ABOUT, routes=app.routes)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
@@ -65,6 +63,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = _TOKENS
     for operation in _operations(document):
         _complete(operation)
+    _name(document)
+    _link(document)
     return document
 
 
@@ -87,7 +87,29 @@ def _complete(operation: dict[str, Any]) -> None:
         schema = {"$ref": _REF.format(model=model)}
         operation["requestBody"] = {
             "required": True,
-            "content": {media_type: {"schema": schema} for media_type in MEDIA_TYPES},
+            "content": {
+                media_type: {"schema": schema, "example": BODIES[model]} for media_type in MEDIA_TYPES
+            },
+        }
+
+
+def _name(document: dict[str, Any]) -> None:
+    """Name operations as their endpoints are named: FastAPI adds path and method."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            added = f"{_NO_WORD.sub('_', path)}_{method}"
+            operation["operationId"] = operation["operationId"].removesuffix(added)
+
+
+def _link(document: dict[str, Any]) -> None:
+    operations = {operation["operationId"]: operation for operation in _operations(document)}
+    for link in LINKS:
+        following = operations[link.follows]
+        links = operations[link.operation]["responses"][link.status].setdefault("links", {})
+        links[link.name] = {
+            "operationId": link.follows,
+            "parameters": dict(link.parameters),
+            "description": following.get("description", following["summary"]),
         }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Match
 
 from amper_spark.render.server.envelopes import TITLES, Fault, RefusalError, refused
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 BUSY_RETRY_S = 5
+_METHODS = ("DELETE", "GET", "HEAD", "POST")
+_NOT_ALLOWED = 405
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 _SOURCES = {"query": "parameter", "path": "parameter", "header": "header"}
 
@@ -85,13 +88,23 @@ async def _wrong_parameters(_: Request, error: Exception) -> Response:
     return refused(RefusalError(400, "BAD_PARAMETER", faults))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return refused(_unknown())
     code = _CODES.get(error.status_code, TITLES.get(error.status_code, "error").upper().replace(" ", "_"))
     details = {404: "there is nothing at this URL: see /docs", 405: "this URL does not do that: see /docs"}
     detail = details.get(error.status_code, str(error.detail))
-    return refused(RefusalError(error.status_code, code, detail, headers=error.headers))
+    headers = {"Allow": _allowed(request)} if error.status_code == _NOT_ALLOWED else error.headers
+    return refused(RefusalError(error.status_code, code, detail, headers=headers))
+
+
+def _allowed(request: Request) -> str:
+    """List what can be done at a URL, of which a router names only what the first route can that matches."""
+    asked = [{**request.scope, "method": method} for method in _METHODS]
+    routes = request.app.routes
+    return ", ".join(
+        scope["method"] for scope in asked if any(one.matches(scope)[0] is Match.FULL for one in routes)
+    )
 
 
 async def _busy(_: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ timeline back: whatever keeps within the server's limits is taken, and its probl
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +15,7 @@ from amper_spark.render.server.envelopes import Fault, RefusalError
 from amper_spark.suggestions import did_you_mean
 from amper_spark.timeline.limits import Limits, beyond_limits
 from amper_spark.timeline.parsing import parse_timeline
-from amper_spark.timeline.problems import TimelineError, joined, shown
+from amper_spark.timeline.problems import MAX_PROBLEMS, TimelineError, joined, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,7 +190,9 @@ def checked(
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        faults += _faults(error, model)
+        n_more = error.error_count() - MAX_PROBLEMS
+        faults += islice(_faults(error, model), MAX_PROBLEMS)  # each costs time, and a line of the answer
+        faults += [Fault(f"{n_more} more problems are not listed")] if n_more > 0 else []
         return None
 
 

@@ -356,3 +356,35 @@ def test_a_style_that_nobody_plays_is_replaced_and_told():
 def test_long_phrases_are_met_with_the_descriptor_of_most_common_words():
     text = "something happy, an indie rock " * 100
     assert nearest_descriptor(text, CATALOGUE).name == "rock_indie_happy"
+
+
+@pytest.mark.parametrize("n_regions", [2, 1_000])
+def test_however_many_regions_hand_harmony_on_it_is_that_of_the_first(n_regions):
+    regions = [music("rock_indie_happy", id=1)]
+    regions += [
+        {**music("rock_indie_happy", id=number + 1), "beat": number / 8}
+        | {"edits": [{"type": "harmony", "source_id": number}]}
+        for number in range(1, n_regions)
+    ]
+    composition = composed(document(*regions, end_s=n_regions / 8 + 1, tempo=60), seed=1)
+    assert len(composition.score.passages) == n_regions
+
+
+@pytest.mark.parametrize("tempo_bpm", [20, 109, 400])
+@pytest.mark.parametrize("beat", [5e-324, 1e-9, 1e-6, 1e-3, 0.1])
+def test_a_last_chord_can_ring_from_the_very_start(beat, tempo_bpm):
+    end = {"beat": beat, "event": "ending", "type": "ringout"}
+    data = document(music("folk_acoustic_uplifting", end_type=end), end_s=4.3, tempo=tempo_bpm)
+    (passage,) = composed(data, seed=1).score.passages
+    assert passage.parts
+    for part in passage.parts:
+        assert (part.notes["start_s"] < 0.5).all()
+        assert (part.notes["duration_s"] > 0).all()
+
+
+def test_more_parts_than_anybody_waits_for_are_refused():
+    names = [one.id for one in INSTRUMENTS][:40]
+    groups = [{"instrument_group": name, "statuses": [{"beat": 0, "status": "active"}]} for name in names]
+    regions = [music("rock_indie_happy") | {"beat": number / 4} for number in range(300)]
+    with pytest.raises(TimelineError, match="of all regions are 12,000 parts, and at most 10,000"):
+        composed(document(*regions, end_s=80, tempo=60, instrument_groups=groups))
