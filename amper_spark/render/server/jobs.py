@@ -200,7 +200,7 @@ class Jobs:
         if job.status not in WAITING:
             return None
         (position,) = self._database.connection.execute(_POSITION, (job.id,)).fetchone()
-        return int(position)
+        return int(position) or None  # 0: by now a worker has taken it
 
     def counts(self) -> dict[Status, int]:
         """Count the jobs of each status."""

@@ -70,6 +70,12 @@ def test_jobs_are_taken_in_the_order_in_which_they_came(jobs):
     assert jobs.queue_position(jobs.find(added[0])) is None
 
 
+def test_a_job_that_is_taken_while_it_is_being_read_has_no_position(jobs):
+    job = add(jobs)
+    jobs.take("worker")
+    assert jobs.queue_position(job) is None
+
+
 def test_no_job_is_found_by_another_client_or_as_another_kind(jobs):
     job = add(jobs)
     assert jobs.find(job.id, kind=Kind.RENDER, client_id="anna") == job

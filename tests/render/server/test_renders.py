@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from amper_spark.render.server.job import Kind
 from tests.render.server.asking import JSON_API, composition, do_next_job, errors, render, timeline
 
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "request.json"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 RENDERS, COMPOSITIONS = "/v1/simple_renders", "/v1/simple_compositions"
 
@@ -36,6 +38,11 @@ def test_a_render_is_taken_and_says_where_it_is(anna):
         "files": [],
     }
     assert anna.get(url).content == response.content
+
+
+def test_the_request_that_the_documentation_shows_is_taken(anna):
+    response = anna.post(RENDERS, content=EXAMPLE.read_bytes(), headers={"Content-Type": JSON_API})
+    assert response.status_code == 201, response.text
 
 
 def test_a_render_goes_through_all_statuses(anna, service):
