@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from amper_spark import __version__
 from amper_spark.render.server import access_tokens, doors, files, health, renders
+from amper_spark.render.server.admission import Room
 from amper_spark.render.server.cors import Cors
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.description import describe
@@ -109,16 +110,16 @@ def create_app(
 def _service(storage: Storage, settings: ServerSettings, offer: Offer, working: Working | None) -> Service:
     database = Database(storage.database)
     tokens = Tokens(database)
+    room = Room(
+        max_waiting=settings.max_waiting,
+        max_waiting_of_one=settings.max_waiting_per_token,
+        max_kept_bytes=1e6 * settings.max_kept_mb_per_token,
+    )
     return Service(
         settings=settings,
         database=database,
         storage=storage,
-        jobs=Jobs(
-            database,
-            max_waiting=settings.max_waiting,
-            max_waiting_of_one=settings.max_waiting_per_token,
-            max_kept_bytes=1e6 * settings.max_kept_mb_per_token,
-        ),
+        jobs=Jobs(database, room=room),
         tokens=tokens,
         doors=Doors(tokens, requests_per_minute=settings.requests_per_minute),
         signer=Signer(storage.secret(), lasts_s=settings.link_lasts_s),

@@ -72,7 +72,7 @@ def metrics(service: ServiceOf, client: Annotated[Token, Depends(READ)]) -> Resp
     """Tell figures of requests, jobs and workers."""
     lines = [
         *service.metrics.lines(),
-        *job_lines(service.jobs.counts(), max_waiting=service.jobs.max_waiting),
+        *job_lines(service.jobs.counts(), max_waiting=service.jobs.room.max_waiting),
         *working_lines(_health_of_working(service)),
     ]
     return Response(text_of(lines), media_type=CONTENT_TYPE)

@@ -8,66 +8,22 @@ job ends once, whatever is killed.
 from __future__ import annotations
 
 import json
-import math
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 from amper_spark.errors import AmperSparkError
+from amper_spark.render.server import transitions
+from amper_spark.render.server.admission import Room, n_waiting
 from amper_spark.render.server.job import WAITING, Job, Kind, Status, job_of
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from amper_spark.render.server.database import Database
 
 LEASE_S = 20.0
 MAX_ATTEMPTS = 3
 MAX_BLAMELESS_ATTEMPTS = 10
 
-_TAKE = """
-UPDATE jobs
-SET owner = :owner, lease_until = :lease_until, date_update = :now, attempts = attempts + 1,
-    progress_percent = 0,
-    status = CASE status WHEN 'WAITING_COMPOSE' THEN 'RUNNING_COMPOSE' ELSE 'RUNNING_RENDER' END
-WHERE number = (
-    SELECT number FROM jobs WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') ORDER BY number LIMIT 1
-)
-RETURNING *
-"""
-_RENEW = """
-UPDATE jobs
-SET lease_until = :lease_until, date_update = :now, progress_percent = coalesce(:progress, progress_percent)
-WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
-"""
-_KEEP = """
-UPDATE jobs
-SET status = 'RUNNING_RENDER', progress_percent = 0, timeline = :timeline, lease_until = :lease_until,
-    date_update = :now
-WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
-"""
-_END = """
-UPDATE jobs
-SET status = :status, timeline = coalesce(:timeline, timeline), files = :files, problem = :problem,
-    progress_percent = NULL, owner = NULL, lease_until = NULL, date_update = :now, date_finish = :now,
-    kept_bytes = kept_bytes + length(coalesce(:timeline, timeline, '')) + :made_bytes
-WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
-"""
-_GIVE_UP = """
-UPDATE jobs
-SET status = 'FAILED_CREATE', progress_percent = NULL, owner = NULL, lease_until = NULL,
-    problem = 'it was begun ' || attempts || ' times, and its worker died each time',
-    date_update = :now, date_finish = :now
-WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER') AND attempts >= :most
-    AND (owner = :owner OR (:owner IS NULL AND lease_until < :now))
-"""
-_WAIT_AGAIN = """
-UPDATE jobs
-SET status = CASE status WHEN 'RUNNING_COMPOSE' THEN 'WAITING_COMPOSE' ELSE 'WAITING_RENDER' END,
-    progress_percent = NULL, owner = NULL, lease_until = NULL, date_update = :now
-WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
-    AND (owner = :owner OR (:owner IS NULL AND lease_until < :now))
-"""
 _POSITION = """
 SELECT count(*) FROM jobs
 WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') AND number <= (SELECT number FROM jobs WHERE id = ?)
@@ -75,14 +31,6 @@ WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') AND number <= (SELECT numb
 
 _ID_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LETTERS = 28
-
-
-class QueueFullError(AmperSparkError):
-    """As many jobs wait as may."""
-
-
-class QuotaError(AmperSparkError):
-    """As many jobs of one client wait as may, or they keep as much as they may."""
 
 
 class IdempotencyError(AmperSparkError):
@@ -99,25 +47,13 @@ class Jobs:
     Parameters
     ----------
     database : Database
-    max_waiting : int
-        Beyond so many no more are taken.
-    max_waiting_of_one : int
-        The same, of one client.
-    max_kept_bytes : float
-        Of all requests, timelines and files of a client, until they expire.
+    room : Room, optional
+        For jobs that are added.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        max_waiting: int = 1_000,
-        max_waiting_of_one: int = 1_000,
-        max_kept_bytes: float = math.inf,
-    ) -> None:
+    def __init__(self, database: Database, *, room: Room | None = None) -> None:
         self._database = database
-        self.max_waiting = max_waiting
-        self._max_waiting_of_one, self._max_kept_bytes = max_waiting_of_one, max_kept_bytes
+        self.room = room or Room()
 
     def add(
         self,
@@ -146,10 +82,8 @@ class Jobs:
 
         Raises
         ------
-        QueueFullError
-            Too many wait.
-        QuotaError
-            Too many of this client do, or they keep too much.
+        QueueFullError, QuotaError
+            There is no room for it.
         IdempotencyError
             The key belongs to another request.
         """
@@ -163,9 +97,7 @@ class Jobs:
                     if (before["request_sha256"], before["kind"]) != (request_sha256, kind):
                         raise IdempotencyError("this Idempotency-Key has been used for another request")
                     return job_of(before), False
-            if _n_waiting(connection) >= self.max_waiting:
-                raise QueueFullError(f"{self.max_waiting} jobs wait: try again later")
-            self._check_quota(connection, client_id)
+            self.room.check(connection, client_id)
             content = _json(request)
             row = connection.execute(
                 "INSERT INTO jobs (id, kind, client_id, idempotency_key, request_sha256, request, kept_bytes,"
@@ -222,10 +154,12 @@ class Jobs:
         """
         connection = self._database.connection
         # Reading takes no turn from those who write: most of the time nothing waits.
-        if not _n_waiting(connection):
+        if not n_waiting(connection):
             return None
         now = time.time()
-        row = connection.execute(_TAKE, {"owner": owner, "now": now, "lease_until": now + LEASE_S}).fetchone()
+        row = connection.execute(
+            transitions.TAKE, {"owner": owner, "now": now, "lease_until": now + LEASE_S}
+        ).fetchone()
         return job_of(row) if row is not None else None
 
     def renew(self, job_id: str, owner: str, *, progress_percent: int | None = None) -> None:
@@ -236,7 +170,7 @@ class Jobs:
         LeaseLostError
             It is the worker's no more.
         """
-        self._change(_RENEW, job_id, owner, progress=progress_percent)
+        self._change(transitions.RENEW, job_id, owner, progress=progress_percent)
 
     def composed(self, job_id: str, owner: str, timeline: dict[str, Any]) -> None:
         """Keep the completed timeline of a render, which is played next by the same worker.
@@ -246,7 +180,7 @@ class Jobs:
         LeaseLostError
             It is the worker's no more.
         """
-        self._change(_KEEP, job_id, owner, timeline=_json(timeline))
+        self._change(transitions.KEEP, job_id, owner, timeline=_json(timeline))
 
     def created(
         self,
@@ -305,8 +239,8 @@ class Jobs:
         most = MAX_BLAMELESS_ATTEMPTS if is_blameless else MAX_ATTEMPTS
         lost = {"owner": owner, "now": time.time(), "most": most}
         with self._database.transaction() as connection:
-            given_up = connection.execute(_GIVE_UP, lost).rowcount
-            waiting = connection.execute(_WAIT_AGAIN, lost).rowcount
+            given_up = connection.execute(transitions.GIVE_UP, lost).rowcount
+            waiting = connection.execute(transitions.WAIT_AGAIN, lost).rowcount
         return given_up + waiting
 
     def expire(self, *, before: float) -> list[str]:
@@ -322,21 +256,6 @@ class Jobs:
         ).fetchall()
         return [row["id"] for row in rows]
 
-    def _check_quota(self, connection: sqlite3.Connection, client_id: str) -> None:
-        (n_waiting,) = connection.execute(
-            "SELECT count(*) FROM jobs"
-            " WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') AND client_id = ?",
-            (client_id,),
-        ).fetchone()
-        if n_waiting >= self._max_waiting_of_one:
-            raise QuotaError(f"{self._max_waiting_of_one} jobs of this token wait: try again later")
-        (kept_bytes,) = connection.execute(
-            "SELECT coalesce(sum(kept_bytes), 0) FROM jobs INDEXED BY jobs_by_room WHERE client_id = ?",
-            (client_id,),
-        ).fetchone()
-        if kept_bytes >= self._max_kept_bytes:
-            raise QuotaError(f"jobs of this token keep {kept_bytes / 1e6:,.0f} MB: wait until some expire")
-
     def _end(
         self,
         job_id: str,
@@ -348,7 +267,7 @@ class Jobs:
         problem: str | None = None,
     ) -> None:
         self._change(
-            _END,
+            transitions.END,
             job_id,
             owner,
             status=status,
@@ -363,13 +282,6 @@ class Jobs:
         values |= {"id": job_id, "owner": owner, "now": now, "lease_until": now + LEASE_S}
         if self._database.connection.execute(statement, values).rowcount != 1:
             raise LeaseLostError(f"job {job_id} is not {owner}'s any more")
-
-
-def _n_waiting(connection: sqlite3.Connection) -> int:
-    (number,) = connection.execute(
-        "SELECT count(*) FROM jobs WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER')"
-    ).fetchone()
-    return int(number)
 
 
 def _json(value: object) -> str:

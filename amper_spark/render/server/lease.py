@@ -107,9 +107,7 @@ def ends_process_after(cpu_s: float) -> Iterator[None]:
         `CLOCK_TIMES` as long.
     """
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    faulthandler.register(
-        signal.SIGXCPU, file=_STANDARD_ERROR, chain=True
-    )  # the chain ends it
+    faulthandler.register(signal.SIGXCPU, file=_STANDARD_ERROR, chain=True)  # the chain ends it
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s), most))
     faulthandler.dump_traceback_later(CLOCK_TIMES * cpu_s, exit=True, file=_STANDARD_ERROR)
     try:

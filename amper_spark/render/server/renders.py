@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import Response  # noqa: TC002 - as above
 
+from amper_spark.render.server.admission import QueueFullError, QuotaError
 from amper_spark.render.server.doors import RENDER
 from amper_spark.render.server.envelopes import (
     ETAG_HEADER,
@@ -21,7 +22,7 @@ from amper_spark.render.server.envelopes import (
     refusals,
 )
 from amper_spark.render.server.job import Job, Kind
-from amper_spark.render.server.jobs import IdempotencyError, QueueFullError, QuotaError
+from amper_spark.render.server.jobs import IdempotencyError
 from amper_spark.render.server.limits import acceptable, parsed, read_body
 from amper_spark.render.server.links import base_of
 from amper_spark.render.server.requests import composition_request, render_request

@@ -9,13 +9,13 @@ from collections import Counter
 import pytest
 
 from amper_spark.render.server import jobs as jobs_module
+from amper_spark.render.server.admission import QueueFullError, Room
 from amper_spark.render.server.database import Database, DatabaseError
 from amper_spark.render.server.job import Kind, Status
 from amper_spark.render.server.jobs import (
     IdempotencyError,
     Jobs,
     LeaseLostError,
-    QueueFullError,
 )
 
 
@@ -97,7 +97,7 @@ def test_the_same_request_with_the_same_key_is_one_job(jobs):
 
 
 def test_a_full_queue_takes_no_more_until_something_is_taken(database):
-    jobs = Jobs(database, max_waiting=2)
+    jobs = Jobs(database, room=Room(max_waiting=2))
     kept = add(jobs, 0, idempotency_key="k")
     add(jobs, 1)
     with pytest.raises(QueueFullError, match="2 jobs wait"):

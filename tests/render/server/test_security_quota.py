@@ -6,8 +6,9 @@ import pytest
 
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.stems import stem_names
+from amper_spark.render.server.admission import QuotaError, Room
 from amper_spark.render.server.job import Kind
-from amper_spark.render.server.jobs import Jobs, QuotaError
+from amper_spark.render.server.jobs import Jobs
 from amper_spark.render.server.work import Preset, TooLargeError, check_size
 from amper_spark.timeline.parsing import parse_timeline
 from tests.render.server.asking import composition, do_next_job, errors, render
@@ -45,7 +46,7 @@ def test_no_token_fills_the_disk(make_app, calling):
 
 def test_large_requests_and_timelines_count_as_files_do(tmp_path):
     place = Place(tmp_path)
-    jobs = Jobs(place.database, max_kept_bytes=10_000)
+    jobs = Jobs(place.database, room=Room(max_kept_bytes=10_000))
     ask = {"client_id": "mallory", "request_sha256": "0"}
     jobs.add(Kind.COMPOSITION, {"timeline": {"meta": {"x": "x" * 4_000}}}, **ask)
     jobs.add(Kind.COMPOSITION, {"timeline": {}}, **ask)
