@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.descriptors.instruments import load_instruments
+from amper_spark.descriptors.naming import titled
 from amper_spark.descriptors.tables import read_table
 from amper_spark.errors import ConfigError, ParameterError
 from amper_spark.suggestions import did_you_mean
@@ -63,7 +64,7 @@ class Band:
         >>> load_bands()["corporate_folk_bonfire_band_1"].name
         'Corporate Folk Bonfire Band 1'
         """
-        return self.id.replace("_", " ").title()
+        return titled(self.id)
 
 
 class Bands:

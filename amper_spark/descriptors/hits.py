@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amper_spark.descriptors.naming import titled
 from amper_spark.descriptors.tables import check_word, read_table
 from amper_spark.errors import ConfigError, ParameterError
 from amper_spark.render.score import Preset
@@ -80,7 +81,7 @@ class HitSound:
         >>> load_hits()["cymbal_crash"].name
         'Cymbal Crash'
         """
-        return self.id.replace("_", " ").title()
+        return titled(self.id)
 
     @property
     def lead_s(self) -> float:

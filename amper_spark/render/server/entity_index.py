@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from amper_spark.descriptors.naming import titled
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
@@ -180,17 +182,6 @@ class EntityIndex:
         if kind is EntityKind.DESCRIPTOR:
             entity_id = self._former.get(entity_id, entity_id)
         return self._records[kind].get(entity_id)
-
-
-def titled(entity_id: str) -> str:
-    """Make a name of an id.
-
-    Examples
-    --------
-    >>> titled("cymbal_swell_2s")
-    'Cymbal Swell 2s'
-    """
-    return " ".join(word[:1].upper() + word[1:] for word in entity_id.split("_"))
 
 
 def _word(entity_id: str) -> Entity:

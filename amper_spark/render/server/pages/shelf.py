@@ -7,7 +7,8 @@ from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from amper_spark.render.server.entity_index import DescriptorEntity, EntityIndex, EntityKind, titled
+from amper_spark.descriptors.naming import titled
+from amper_spark.render.server.entity_index import DescriptorEntity, EntityIndex, EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

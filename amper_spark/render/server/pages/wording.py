@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from amper_spark.render.server.entity_index import titled
+from amper_spark.descriptors.naming import titled
 from amper_spark.render.server.job import Job, Kind, Status
 from amper_spark.render.server.resources import iso_date
 
