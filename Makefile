@@ -31,7 +31,7 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 listen: $(READY) ## Render 68 pieces of all styles into demo/listen, with a page to hear them and a blind test (3 min)
 	@$(BIN)/amper-spark listen --to demo/listen
 
-test: $(READY) ## Run the tests, two files at a time (under 10 minutes, no network)
+test: $(READY) ## Run the tests, two files at a time (10 minutes on two free cores, no network)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test` leaves out
@@ -43,7 +43,7 @@ test-cluster: $(READY) ## Run the tests that start a Spark cluster of processes 
 test-browser: $(READY) ## Run the tests of the web page in headless Chromium, which has to be installed
 	@$(BIN)/pytest -m browser
 
-lint: $(READY) ## Check style, types and documentation
+lint: $(READY) ## Check style, types, security and documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -133,6 +133,6 @@ pins: $(READY) ## Renew the pinned requirements, hashes included
 		--python-version 3.11 --no-emit-index-url --custom-compile-command "make pins" \
 		--output-file requirements/spleeter-weights.txt
 
-clean: ## Remove the environment, the demo's output and all caches
+clean: ## Remove the environments, the demo's output and the caches of this folder
 	rm -rf $(VENV) $(PEERS) $(SPLEETER) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

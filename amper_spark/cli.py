@@ -56,7 +56,7 @@ def jobs_folder() -> Path:
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="amper_spark")
 def main() -> None:
-    r"""Analyse a corpus of recordings on Spark: features, tempo, tonic and form.
+    r"""Analyse recordings on Spark: features, tempo, tonic and form; make music from timelines.
 
     \b
     A first run:
@@ -65,7 +65,13 @@ def main() -> None:
       amper-spark show                   see what was found
       amper-spark export windows --to windows.parquet
 
-    All commands work on a lake, a folder of Delta tables: ./lake, or what --lake or AMPER_SPARK_LAKE names.
+    \b
+    Music:
+      amper-spark render folk_acoustic_uplifting bonfire.mp3
+      amper-spark server run             a page and an API that make it
+
+    What is analysed and generated is kept in a lake, a folder of Delta tables: ./lake, or what --lake or
+    AMPER_SPARK_LAKE names.
     """
 
 

@@ -18,6 +18,9 @@ from amper_spark.config import Config
 from amper_spark.separation.weights import cached_weights
 from amper_spark.spark.session import spark_session
 
+# Before any test imports ONNX Runtime, which otherwise collects events for its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,9 @@ from amper_spark.errors import AmperSparkError, MissingExtraError, ParameterErro
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# From version 1.31 on, ONNX Runtime collects events for its makers as soon as it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Provider = Literal["cpu", "openvino-bf16", "cuda"]
 """What computes: ONNX Runtime; OpenVINO in 16-bit floats, which needs a processor that has them; a GPU."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,15 @@ for chunks in (2, 6):
     for _ in range(chunks):
         network.accompaniment_mask(magnitude)
     print(psutil.Process().memory_info().rss / 1e6)
+"""
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from amper_spark.separation.network import Network
+
+Network(Path(sys.argv[1]))
 """
 
 
@@ -178,3 +188,17 @@ def test_what_a_provider_needs_is_named(small_model):
     if importlib.util.find_spec("openvino") is None:
         with pytest.raises(AmperSparkError, match="pip install openvino"):
             Network(small_model, "openvino-bf16")
+
+
+def test_nothing_is_collected_about_whoever_separates(small_model, tmp_path):
+    """ONNX Runtime 1.31 would keep an id of this device, and events for its makers, from its import on."""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", LOAD, str(small_model)],
+        env={**environment, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")},
+        check=True,
+        timeout=120,
+    )
+    assert [file for file in home.rglob("*") if file.is_file()] == []

@@ -44,7 +44,7 @@ def render(
     *,
     channels: int = 2,
     rate: int = 44_100,
-    told: Callable[[float], None] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Play, mix and master a score.
 
@@ -56,7 +56,7 @@ def render(
         2: left and right. 1: the mean of what left and right are before the dynamics.
     rate : int
         Of the audio, in Hz.
-    told : callable, optional
+    progress : callable, optional
         Called after each passage with the share of all that is mixed by then, up to 1; mastering comes after
         it, about a fifth of the work. What it raises ends the rendering.
 
@@ -73,8 +73,8 @@ def render(
         The rate is not positive, or there are neither one nor two channels.
     """
     mixes: Iterator[npt.NDArray[np.float32]] = mix_passages(score, font, channels=channels)
-    if told is not None:
-        mixes = _counted(mixes, score, told)
+    if progress is not None:
+        mixes = _counted(mixes, score, progress)
     hits = play_hits(score.hits, font, channels=channels, rate=rate)
     return master(mixes, score, hits=hits, channels=channels, rate=rate)[0]
 
@@ -165,13 +165,13 @@ def treat(
 
 
 def _counted(
-    mixes: Iterator[npt.NDArray[np.float32]], score: Score, told: Callable[[float], None]
+    mixes: Iterator[npt.NDArray[np.float32]], score: Score, progress: Callable[[float], None]
 ) -> Iterator[npt.NDArray[np.float32]]:
     ends = iter(np.cumsum([passage.duration_s for passage in score.passages]))
     whole_s = sum(passage.duration_s for passage in score.passages)
 
     def count(mixed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        told(next(ends) / whole_s)
+        progress(next(ends) / whole_s)
         return mixed
 
     return map(count, mixes)  # map, again, keeps no mix

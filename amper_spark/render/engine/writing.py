@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    _Told = Callable[[float], None] | None
+    _Progress = Callable[[float], None] | None
 
 _BLOCK_FRAMES = 65_536  # writing compressed audio in one piece has crashed libsndfile
 _FULL_SCALE = 32_768
@@ -41,7 +41,7 @@ _FLAC_OPTIONS = {"format": "FLAC", "subtype": "PCM_16", "compression_level": 2 /
 
 
 def write_audio(
-    file: Path, audio: NDArray[np.float32], rate: int, *, told: Callable[[float], None] | None = None
+    file: Path, audio: NDArray[np.float32], rate: int, *, progress: Callable[[float], None] | None = None
 ) -> int:
     """Write audio in the format that the file's suffix says.
 
@@ -54,7 +54,7 @@ def write_audio(
         Full scale is -1 to 1.
     rate : int
         In Hz.
-    told : callable, optional
+    progress : callable, optional
         Called now and then with the share that is written, up to 1; what it raises ends the writing.
 
     Returns
@@ -74,7 +74,7 @@ def write_audio(
         raise ParameterError(f"{file}: the suffix must be one of {', '.join(_WRITERS)}")
     _check(audio, rate)
     with named_in_errors(file), appearing(file) as passing, passing.open("w+b") as stream:
-        return _WRITERS[suffix](stream, audio, rate, told)
+        return _WRITERS[suffix](stream, audio, rate, progress)
 
 
 def encode_flac(audio: NDArray[np.float32], rate: int) -> bytes:
@@ -186,35 +186,35 @@ def _check(audio: NDArray[np.float32], rate: int) -> None:
         raise ParameterError("audio must be finite, got NaN or infinity")
 
 
-def _frames(audio: NDArray[np.float32], told: _Told) -> Iterator[tuple[NDArray[np.int16], int]]:
+def _frames(audio: NDArray[np.float32], progress: _Progress) -> Iterator[tuple[NDArray[np.int16], int]]:
     """Yield the samples of each block, and how many were clipped; tell of it once it is written."""
     n_frames = audio.shape[1]
     for start in range(0, n_frames, _BLOCK_FRAMES):
         samples, n_clipped = to_int16(audio[:, start : start + _BLOCK_FRAMES])
         yield np.ascontiguousarray(samples.T), n_clipped
-        if told is not None:
-            told(min(start + _BLOCK_FRAMES, n_frames) / n_frames)
+        if progress is not None:
+            progress(min(start + _BLOCK_FRAMES, n_frames) / n_frames)
 
 
-def _write_wav(stream: IO[bytes], audio: NDArray[np.float32], rate: int, told: _Told) -> int:
+def _write_wav(stream: IO[bytes], audio: NDArray[np.float32], rate: int, progress: _Progress) -> int:
     n_channels, n_frames = audio.shape
     if audio.size * _SAMPLE_BYTES > _WAV_MAX_BYTES:
         raise ParameterError(f"a WAV cannot hold {n_frames:,} samples of {n_channels} channels: take FLAC")
     total = 0
     with wave.open(stream, "wb") as writer:
         writer.setparams((n_channels, _SAMPLE_BYTES, rate, n_frames, "NONE", "not compressed"))
-        for frames, n_clipped in _frames(audio, told):
+        for frames, n_clipped in _frames(audio, progress):
             writer.writeframesraw(frames.astype("<i2", copy=False).tobytes())
             total += n_clipped
     return total
 
 
-def _write_flac(stream: IO[bytes], audio: NDArray[np.float32], rate: int, told: _Told) -> int:
+def _write_flac(stream: IO[bytes], audio: NDArray[np.float32], rate: int, progress: _Progress) -> int:
     sink = _Sink(stream)
     total = 0
     try:
         with soundfile.SoundFile(sink, "w", rate, len(audio), **_FLAC_OPTIONS) as encoder:
-            for frames, n_clipped in _frames(audio, told):
+            for frames, n_clipped in _frames(audio, progress):
                 encoder.write(frames)
                 total += n_clipped
                 sink.check()
@@ -227,12 +227,12 @@ def _write_flac(stream: IO[bytes], audio: NDArray[np.float32], rate: int, told: 
     return total
 
 
-def _write_mp3(stream: IO[bytes], audio: NDArray[np.float32], rate: int, told: _Told) -> int:
+def _write_mp3(stream: IO[bytes], audio: NDArray[np.float32], rate: int, progress: _Progress) -> int:
     n_clipped = 0
 
     def blocks() -> Iterator[NDArray[np.int16]]:
         nonlocal n_clipped
-        for frames, n_more in _frames(audio, told):
+        for frames, n_more in _frames(audio, progress):
             n_clipped += n_more
             yield frames
 
