@@ -136,7 +136,7 @@ def prepare(service: Service) -> dict[str, tuple[Way, ...]]:
     for number in range(_N_JOBS):
         client_id = (own, other)[number % 2][0].id
         meta = {"note": "x" * (_LARGE_LETTERS if number == _N_JOBS // 2 + 1 else number)}
-        job, _ = service.jobs.add(
+        job = service.jobs.add(
             Kind.RENDER,
             {"timeline": {"meta": meta, "spans": spans}, "preset": "MASTER_MP3"},
             client_id=client_id,

@@ -140,6 +140,49 @@ def test_the_default_port_is_the_one_that_is_named_everywhere():
     assert f"server 127.0.0.1:{port};" in read("nginx.conf")
 
 
+def test_proxies_take_what_the_page_may_send():
+    """In a form, each brace or quotation mark of JSON takes three letters."""
+    needed = f"{3 * load_config(SERVER / 'server.yaml').server.max_body_kb // 1_024}m"
+    assert re.findall(r"client_max_body_size (\w+);", read("nginx.conf")) == [needed]
+    annotations = kubernetes("Ingress")["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == needed
+    assert "request_body" not in read("Caddyfile")  # Caddy takes bodies of any size
+
+
+@pytest.mark.skipif(
+    shutil.which("nginx") is None or shutil.which("openssl") is None, reason="there is no nginx"
+)
+def test_nginx_understands_its_configuration(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [*("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=music.example")]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    text = re.sub(r"(ssl_certificate_key) .*;", rf"\1 {key};", read("nginx.conf"))
+    text = re.sub(r"(ssl_certificate) .*;", rf"\1 {certificate};", text)
+    text = re.sub(r"(listen (?:\[::\]:)?)(80|443)\b", r"\g<1>1\g<2>0", text)  # ports that need no privilege
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = " ".join(f"{kind}_temp_path {tmp_path / kind};" for kind in kinds)
+    file, log = tmp_path / "nginx.conf", tmp_path / "error.log"
+    file.write_text(f"pid {tmp_path / 'pid'}; events {{}} http {{ access_log off; {places} {text} }}")
+    result = subprocess.run(
+        ["nginx", "-t", "-p", tmp_path, "-c", file, "-e", log], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "[warn]" not in result.stderr
+
+
+def test_what_is_defended_is_shown_by_tests_that_there_are():
+    told = (ROOT / "docs/security.md").read_text()
+    sources = {
+        file.relative_to(ROOT / "tests/render/server").as_posix(): file.read_text()
+        for file in (ROOT / "tests/render/server").rglob("test_*.py")
+    }
+    assert set(re.findall(r"`([\w/]*test_\w+\.py)`", told)) <= sources.keys()
+    defined = set(re.findall(r"^def (test_\w+)", "\n".join(sources.values()), re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", told))
+    assert len(named) > 30
+    assert named <= defined
+
+
 def test_probes_ask_for_pages_that_there_are(tmp_path):
     from starlette.testclient import TestClient
 

@@ -86,16 +86,7 @@ def create_app(
     answer_refusals(app)
     for router in (renders.router, files.router, access_tokens.router, health.router):
         app.include_router(router)
-    app.include_router(
-        entity_router(
-            offer.catalogue,
-            offer.instruments,
-            offer.bands,
-            offer.hits,
-            guard=doors.READ,
-            preview_url=files.preview_url,
-        )
-    )
+    app.include_router(entity_router(offer.index, guard=doors.READ, preview_url=files.preview_url))
     app.include_router(page_router(offer, secret=storage.secret()))
     _describe_itself(app)
     tell = [service.metrics.tell, *([audit] if audit else [])]

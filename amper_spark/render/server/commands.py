@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ import click
 from amper_spark.config import load_config
 from amper_spark.errors import MissingExtraError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line
+from amper_spark.render.server.tokens import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from amper_spark.config import Config
     from amper_spark.render.server.tokens import Token, Tokens
 
-_SCOPES = ("render", "read", "tokens")
 _DAY_S = 86_400.0
+_DATABASE = "server.sqlite"  # as Storage names it, which makes all of a folder
 
 _data_option = click.option(
     "--data",
@@ -32,7 +34,7 @@ _data_option = click.option(
     envvar="AMPER_SPARK_SERVER_DATA",
     show_envvar=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the server's database and files; made if it is not there.",
+    help="Folder of the server's database and files; run and token create make it if it is not there.",
 )
 
 
@@ -42,7 +44,12 @@ def server() -> None:
 
 
 @server.command(cls=DocumentedCommand)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0: at all.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0: all of this machine's.",
+)
 @click.option(
     "--port",
     default=8080,
@@ -96,8 +103,8 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(_SCOPES),
-    help="render: music and its files; read: descriptors, instruments, bands; tokens: other tokens. "
+    type=click.Choice(SCOPES),
+    help="render: music and its files; read: descriptors, instruments, bands, metrics; tokens: other tokens. "
     "Repeatable; by default render and read.",
 )
 @click.option(
@@ -132,7 +139,7 @@ def list_tokens(*, data: Path) -> None:
       amper-spark server token list --data /var/lib/amper
     """
     with errors_in_one_line():
-        tokens = _tokens(data).list()
+        tokens = _known_tokens(data).list()
         if not tokens:
             click.echo("There are no tokens: amper-spark server token create", err=True)
         for one in tokens:
@@ -152,7 +159,7 @@ def revoke(*, ids: tuple[str, ...], with_made: bool, data: Path) -> None:
       amper-spark server token revoke 4be1cc8d1b9a60f3 --with-made
     """
     with errors_in_one_line():
-        tokens = _tokens(data)
+        tokens = _known_tokens(data)
         if with_made:
             now = time.time()
             made = (one for token_id in ids for one in tokens.made_by(token_id) if one.is_valid(now))
@@ -212,11 +219,13 @@ def _run(host: str, port: int, workers: int | None, data: Path, config: Config) 
         )
         # The system ignores signals that the first process of a container says nothing about.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        click.echo(f"Getting ready, with data in {storage.folder}: half a minute the first time.", err=True)
         try:
             supervisor.start()
             click.echo(f"Listening at {url_of(listening)}", err=True)
             if not Tokens(database).list():
-                click.echo("Nobody has a token yet: amper-spark server token create", err=True)
+                hint = shlex.join(["amper-spark", "server", "token", "create", "--data", str(storage.folder)])
+                click.echo(f"Nobody has a token yet: {hint}", err=True)
             serve(app, listening)
         finally:
             supervisor.stop()
@@ -239,6 +248,15 @@ def _tokens(data: Path) -> Tokens:
     from amper_spark.render.server.tokens import Tokens
 
     return Tokens(Database(Storage(data).database))
+
+
+def _known_tokens(data: Path) -> Tokens:
+    """Open the tokens of a server that has been used: whoever mistypes its folder gets no new one."""
+    from amper_spark.render.server.storage import StorageError
+
+    if not (data / _DATABASE).exists():
+        raise StorageError(f"there is no server's data in {data}: --data says where it is")
+    return _tokens(data)
 
 
 def _line(one: Token) -> str:

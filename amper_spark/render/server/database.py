@@ -64,7 +64,13 @@ CREATE UNIQUE INDEX jobs_of_client ON jobs (client_id, id);
 ALTER TABLE jobs ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX jobs_by_room ON jobs (client_id, kept_bytes);
 """
-_SCHEMAS = (_FIRST_SCHEMA, _SECOND_SCHEMA)
+_THIRD_SCHEMA = """
+ALTER TABLE jobs ADD COLUMN title TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_of_client_by_number ON jobs (client_id);
+CREATE INDEX jobs_begun_again ON jobs (id) WHERE attempts > 1 AND date_finish IS NOT NULL;
+"""
+_SCHEMAS = (_FIRST_SCHEMA, _SECOND_SCHEMA, _THIRD_SCHEMA)
 SCHEMA_VERSION = len(_SCHEMAS)
 """Of a database that this server has opened; those of older servers are brought up to it."""
 
@@ -138,10 +144,11 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # of some errors, as a full disk, SQLite itself makes an end
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connection of this thread."""

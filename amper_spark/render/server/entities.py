@@ -16,7 +16,7 @@ from amper_spark.render.server.entity_documents import (
     entity_resource,
 )
 from amper_spark.render.server.entity_filters import parameters_of
-from amper_spark.render.server.entity_index import EntityIndex, EntityKind
+from amper_spark.render.server.entity_index import EntityKind
 from amper_spark.render.server.entity_paging import CursorError, page_links, page_of
 from amper_spark.render.server.entity_queries import QueryError, list_request
 from amper_spark.render.server.envelopes import (
@@ -33,28 +33,25 @@ from amper_spark.suggestions import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amper_spark.descriptors.bands import Bands
-    from amper_spark.descriptors.catalogue import Catalogue
-    from amper_spark.descriptors.hits import Hits
-    from amper_spark.descriptors.instruments import Instruments
+    from pydantic import BaseModel
+
     from amper_spark.render.server.entity_documents import EntityResource
     from amper_spark.render.server.entity_filters import Parameter
+    from amper_spark.render.server.entity_index import Entity, EntityIndex
 
 PREFIX = "/v1/entities"
 
 _MAX_ID = 200
-_RESPONSES: dict[int | str, dict[str, Any]] = {
+_OF_LISTS: dict[int | str, dict[str, Any]] = {
     200: {"headers": ETAG_HEADER},
     304: {"description": "You have it already."},
-    **refusals(400, 401, 403, 404, 406, 429, 503),
+    **refusals(400, 401, 403, 406, 429, 503),
 }
+_OF_ONE = {**_OF_LISTS, **refusals(404)}
 
 
 def entity_router(
-    catalogue: Catalogue,
-    instruments: Instruments,
-    bands: Bands,
-    hits: Hits,
+    index: EntityIndex,
     *,
     guard: Callable[..., object],
     preview_url: Callable[[Request, str, str], str | None] | None = None,
@@ -63,10 +60,7 @@ def entity_router(
 
     Parameters
     ----------
-    catalogue : Catalogue
-    instruments : Instruments
-    bands : Bands
-    hits : Hits
+    index : EntityIndex
     guard : callable
         A dependency that lets in who may read, and raises for others.
     preview_url : callable, optional
@@ -78,7 +72,6 @@ def entity_router(
     APIRouter
         ``GET /v1/entities/<kind>`` and ``GET /v1/entities/<kind>/<id>`` of each kind.
     """
-    index = EntityIndex(catalogue, instruments, bands, hits)
     router = APIRouter(
         prefix=PREFIX,
         tags=["entities"],
@@ -96,7 +89,7 @@ def entity_router(
             "whether in upper or lower case.",
             response_model=MODELS[kind].page,
             response_description="A page of the list.",
-            responses=_RESPONSES,
+            responses=_OF_LISTS,
             openapi_extra={"parameters": [_documented(one) for one in parameters_of(kind, example)]},
         )
         router.add_api_route(
@@ -106,7 +99,7 @@ def entity_router(
             summary=f"Look an entity up: {kind}",
             response_model=MODELS[kind].document,
             response_description="The entity.",
-            responses=_RESPONSES,
+            responses=_OF_ONE,
             openapi_extra={"parameters": [_documented_id(kind, example)]},
         )
     return router
@@ -123,7 +116,8 @@ class _Endpoints:
     ) -> None:
         self._index, self._kind, self._preview_url = index, kind, preview_url
         self._path = f"{PREFIX}/{kind}"
-        self._attributes = {one.id: entity_attributes(kind, one) for one in index.all(kind)}
+        # Kept once they are made: all of them take a third of a second, for which no start has to wait.
+        self._attributes: dict[str, BaseModel] = {}
 
     def page(self, request: Request) -> Response:
         query = request.query_params.multi_items()
@@ -134,14 +128,14 @@ class _Endpoints:
             faults = [Fault(problem.message, "parameter", problem.parameter) for problem in error.problems]
             raise RefusalError(400, "BAD_PARAMETER", faults) from None
         except CursorError:
-            detail = f"no {self._kind} of this id is in the list: begin again"
-            raise RefusalError(404, "NOT_FOUND", [Fault(detail, "parameter", "cursor")]) from None
+            fault = Fault(f"no {self._kind} of this id is in the list: begin again", "parameter", "cursor")
+            raise RefusalError(400, "BAD_PARAMETER", [fault]) from None
         base = base_of(request)
         url = base + self._path
         links = page_links(page, wanted.page, url=url, filters=wanted.filters)
         links["self"] = f"{url}?{urlencode(query)}" if query else url
         document = MODELS[self._kind].page.model_construct(
-            data=[self._resource(request, base, one.id) for one in page.records],
+            data=[self._resource(request, base, one) for one in page.records],
             links=PageLinks.model_validate(links),
         )
         return answered(request, document)
@@ -150,20 +144,22 @@ class _Endpoints:
         entity_id = request.path_params["entity_id"]
         found = self._index.find(self._kind, entity_id)
         if found is None:
-            near = did_you_mean(entity_id[:_MAX_ID], self._attributes)
+            near = did_you_mean(entity_id[:_MAX_ID], (one.id for one in self._index.all(self._kind)))
             fault = Fault(f"there is no {self._kind} of this id{near}", "parameter", "entity_id")
             raise RefusalError(404, "NOT_FOUND", [fault])
-        resource = self._resource(request, base_of(request), found.id)
+        resource = self._resource(request, base_of(request), found)
         document = MODELS[self._kind].document.model_construct(data=resource, links=resource.links)
         return answered(request, document)
 
-    def _resource(self, request: Request, base: str, entity_id: str) -> EntityResource:
-        preview = self._preview_url(request, base, entity_id) if self._preview_url else None
+    def _resource(self, request: Request, base: str, entity: Entity) -> EntityResource:
+        if entity.id not in self._attributes:
+            self._attributes[entity.id] = entity_attributes(self._kind, entity)
+        preview = self._preview_url(request, base, entity.id) if self._preview_url else None
         return entity_resource(
             self._kind,
-            entity_id,
-            self._attributes[entity_id],
-            url=f"{base}{self._path}/{entity_id}",
+            entity.id,
+            self._attributes[entity.id],
+            url=f"{base}{self._path}/{entity.id}",
             previews=[] if preview is None else [preview],
         )
 

@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match
 
+from amper_spark.render.server.busy import busy
 from amper_spark.render.server.envelopes import TITLES, Fault, RefusalError, refused
+from amper_spark.render.server.pages.answers import refusal_page
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-BUSY_RETRY_S = 5
 _METHODS = ("DELETE", "GET", "HEAD", "POST")
 _NOT_ALLOWED = 405
+_DETAILS = {404: "there is nothing at this URL: see /docs", 405: "this URL does not do that: see /docs"}
+_PAGE_DETAILS = {
+    404: "The address may be mistyped, or what it led to is no longer here.",
+    405: "This address is no page: it can only be sent something.",
+}
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_API = "/v1"
 _SOURCES = {"query": "parameter", "path": "parameter", "header": "header"}
 
 
@@ -91,11 +98,19 @@ async def _wrong_parameters(_: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return refused(_unknown())
+    is_page = _is_of_a_page(request)
     code = _CODES.get(error.status_code, TITLES.get(error.status_code, "error").upper().replace(" ", "_"))
-    details = {404: "there is nothing at this URL: see /docs", 405: "this URL does not do that: see /docs"}
+    details = _PAGE_DETAILS if is_page else _DETAILS
     detail = details.get(error.status_code, str(error.detail))
     headers = {"Allow": _allowed(request)} if error.status_code == _NOT_ALLOWED else error.headers
-    return refused(RefusalError(error.status_code, code, detail, headers=headers))
+    refusal = RefusalError(error.status_code, code, detail, headers=headers)
+    return refusal_page(request, refusal) if is_page else refused(refusal)
+
+
+def _is_of_a_page(request: Request) -> bool:
+    """Whether a browser asks for something to show that is none of the API's."""
+    is_of_api = request.url.path == _API or request.url.path.startswith(f"{_API}/")
+    return not is_of_api and "text/html" in request.headers.get("accept", "")
 
 
 def _allowed(request: Request) -> str:
@@ -108,15 +123,7 @@ def _allowed(request: Request) -> str:
 
 
 async def _busy(_: Request, error: Exception) -> Response:
-    _LOG.error("the database cannot be used: %s", error)
-    return refused(
-        RefusalError(
-            503,
-            "NOT_NOW",
-            "the server's database cannot be used just now: try again later",
-            headers={"Retry-After": str(BUSY_RETRY_S)},
-        )
-    )
+    return refused(busy(error) if isinstance(error, sqlite3.OperationalError) else _unknown())
 
 
 def _unknown() -> RefusalError:

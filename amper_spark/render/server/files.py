@@ -40,7 +40,8 @@ Signature = Annotated[str | None, Query(max_length=_MAX_SIGNATURE, description="
 
 router = APIRouter()
 
-_PREVIEW_RETRY_S = "30"
+PREVIEW_RETRY_S = 30
+"""When to ask again for a preview that is not made yet."""
 
 
 @router.get("/v1/files/{job_id}/{name}", tags=["music"], **_OPTIONS)
@@ -84,13 +85,13 @@ def preview(
     known = next((name for name in service.descriptors if name == descriptor), None)
     response = None
     if known is not None:
-        file = service.storage.previews / f"{known}.mp3"
+        file = service.storage.preview(known)
         made_ns = file.stat().st_mtime_ns if file.exists() else 0
         tag = etag(f"preview {known} {made_ns}".encode()).removeprefix("W/")
         response = sent(request, file, content_type="audio/mp3", tag=tag)
     if response is None:
         detail = "there is no such preview, or none yet: try again later"
-        retry = {"Retry-After": _PREVIEW_RETRY_S} if known is not None else {}
+        retry = {"Retry-After": str(PREVIEW_RETRY_S)} if known is not None else {}
         raise RefusalError(404, "NOT_FOUND", detail, headers=retry)
     return response
 
@@ -111,7 +112,7 @@ def preview_url(request: Request, base: str, descriptor: str) -> str | None:
     str or None
     """
     service: Service = request.app.state.service
-    if not (service.storage.previews / f"{descriptor}.mp3").exists():
+    if not service.storage.preview(descriptor).exists():
         return None
     return service.signer.link(base, preview_path(descriptor), now=time.time())
 

@@ -35,8 +35,8 @@ ENDED = (Status.CREATED, Status.FAILED_CREATE)
 
 
 @dataclass(frozen=True)
-class Job:
-    """A job as it stands.
+class JobSummary:
+    """A job without its timelines, of which one can be a megabyte.
 
     Parameters
     ----------
@@ -44,53 +44,88 @@ class Job:
     kind : Kind
     client_id : str
         Who has asked.
-    request : dict
-        What for: timeline, and for renders preset, make_timeline, attachment_filename.
+    title : str
+        What people know it by; may be empty.
     status : Status
     progress_percent : int or None
         While it runs.
-    attempts : int
-        How often it has been begun.
-    timeline : dict or None
-        The completed one, once there is one.
     files : tuple of dict
         What has been made.
-    problem : str or None
-        Why it has failed.
     date_create : float
         Seconds since 1970, as are all dates.
-    date_update, date_finish : float or None
     """
 
     id: str
     kind: Kind
     client_id: str
-    request: dict[str, Any]
+    title: str
     status: Status
     progress_percent: int | None
+    files: tuple[dict[str, Any], ...]
+    date_create: float
+
+
+@dataclass(frozen=True)
+class Job(JobSummary):
+    """A job as it stands.
+
+    Parameters
+    ----------
+    *
+        As of `JobSummary`.
+    request : dict
+        What for: timeline, and for renders preset, make_timeline, attachment_filename.
+    attempts : int
+        How often it has been begun.
+    timeline : dict or None
+        The completed one, once there is one.
+    n_timeline_bytes : int
+        Of both timelines, the one asked for and the completed one, as they are kept.
+    problem : str or None
+        Why it has failed.
+    date_update, date_finish : float or None
+    """
+
+    request: dict[str, Any]
     attempts: int
     timeline: dict[str, Any] | None
-    files: tuple[dict[str, Any], ...]
+    n_timeline_bytes: int
     problem: str | None
-    date_create: float
     date_update: float | None
     date_finish: float | None
+
+
+SUMMARY_COLUMNS = "id, kind, client_id, title, status, progress_percent, files, date_create"
+"""The columns of which `summary_of` reads a summary."""
+
+
+def summary_of(row: sqlite3.Row) -> JobSummary:
+    """Read a summary from a row."""
+    return JobSummary(**_summary(row))
 
 
 def job_of(row: sqlite3.Row) -> Job:
     """Read a job from its row."""
     return Job(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        client_id=row["client_id"],
+        **_summary(row),
         request=json.loads(row["request"]),
-        status=Status(row["status"]),
-        progress_percent=row["progress_percent"],
         attempts=row["attempts"],
         timeline=json.loads(row["timeline"]) if row["timeline"] is not None else None,
-        files=tuple(json.loads(row["files"])),
+        n_timeline_bytes=len(row["request"]) + len(row["timeline"] or ""),  # of ASCII
         problem=row["problem"],
-        date_create=row["date_create"],
         date_update=row["date_update"],
         date_finish=row["date_finish"],
     )
+
+
+def _summary(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "kind": Kind(row["kind"]),
+        "client_id": row["client_id"],
+        "title": row["title"],
+        "status": Status(row["status"]),
+        "progress_percent": row["progress_percent"],
+        "files": tuple(json.loads(row["files"])),
+        "date_create": row["date_create"],
+    }

@@ -15,18 +15,24 @@ from typing import TYPE_CHECKING, Any
 from amper_spark.errors import AmperSparkError
 from amper_spark.render.server import transitions
 from amper_spark.render.server.admission import Room, n_waiting
-from amper_spark.render.server.job import WAITING, Job, Kind, Status, job_of
+from amper_spark.render.server.job import WAITING, Job, JobSummary, Kind, Status, job_of
+from amper_spark.render.server.summaries import find_of_client, newest_of_client, title_of
 
 if TYPE_CHECKING:
     from amper_spark.render.server.database import Database
 
 LEASE_S = 20.0
-MAX_ATTEMPTS = 3
-MAX_BLAMELESS_ATTEMPTS = 10
+MAX_DEATHS = 3
+"""Of workers, of what may be the job's fault."""
+MAX_ATTEMPTS = 10
+"""Whatever the earlier ones ended by."""
 
 _POSITION = """
 SELECT count(*) FROM jobs
 WHERE status IN ('WAITING_COMPOSE', 'WAITING_RENDER') AND number <= (SELECT number FROM jobs WHERE id = ?)
+"""
+_BEGUN_AGAIN = """
+SELECT id, files FROM jobs INDEXED BY jobs_begun_again WHERE attempts > 1 AND date_finish IS NOT NULL
 """
 
 _ID_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -63,7 +69,7 @@ class Jobs:
         client_id: str,
         request_sha256: str,
         idempotency_key: str | None = None,
-    ) -> tuple[Job, bool]:
+    ) -> Job:
         """Take a job, unless the same request has been made before with the same key.
 
         Parameters
@@ -77,8 +83,8 @@ class Jobs:
 
         Returns
         -------
-        job : Job
-        is_new : bool
+        Job
+            The one that is new, or the one from before.
 
         Raises
         ------
@@ -96,12 +102,12 @@ class Jobs:
                 if before is not None:
                     if (before["request_sha256"], before["kind"]) != (request_sha256, kind):
                         raise IdempotencyError("this Idempotency-Key has been used for another request")
-                    return job_of(before), False
+                    return job_of(before)
             self.room.check(connection, client_id)
             content = _json(request)
             row = connection.execute(
                 "INSERT INTO jobs (id, kind, client_id, idempotency_key, request_sha256, request, kept_bytes,"
-                " status, date_create) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
+                " title, status, date_create) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
                 (
                     "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LETTERS)),
                     kind,
@@ -110,11 +116,12 @@ class Jobs:
                     request_sha256,
                     content,
                     len(content),  # of ASCII
+                    title_of(request),
                     Status.WAITING_COMPOSE,
                     time.time(),
                 ),
             ).fetchone()
-        return job_of(row), True
+        return job_of(row)
 
     def find(self, job_id: str, *, kind: Kind | None = None, client_id: str | None = None) -> Job | None:
         """Find a job, of a kind and of a client if these are given."""
@@ -127,7 +134,15 @@ class Jobs:
         ).fetchone()
         return job_of(row) if row is not None and kind in (None, row["kind"]) else None
 
-    def queue_position(self, job: Job) -> int | None:
+    def find_summary(self, job_id: str, *, client_id: str) -> JobSummary | None:
+        """Find a job of a client, without reading its timelines."""
+        return find_of_client(self._database.connection, job_id, client_id)
+
+    def of_client(self, client_id: str, *, before: str | None = None, limit: int) -> list[JobSummary]:
+        """List the jobs of a client, newest first; of those that are older than a job, if one is given."""
+        return newest_of_client(self._database.connection, client_id, before=before, limit=limit)
+
+    def queue_position(self, job: JobSummary) -> int | None:
         """Say how many jobs are before one that waits, itself included; None if it does not wait."""
         if job.status not in WAITING:
             return None
@@ -199,9 +214,7 @@ class Jobs:
         """
         self._end(job_id, owner, Status.CREATED, timeline=timeline, files=files)
 
-    def failed(
-        self, job_id: str, owner: str, problem: str, *, timeline: dict[str, Any] | None = None
-    ) -> None:
+    def failed(self, job_id: str, owner: str, problem: str) -> None:
         """End a job that cannot be done.
 
         Raises
@@ -209,7 +222,7 @@ class Jobs:
         LeaseLostError
             It is the worker's no more.
         """
-        self._end(job_id, owner, Status.FAILED_CREATE, timeline=timeline, problem=problem)
+        self._end(job_id, owner, Status.FAILED_CREATE, problem=problem)
 
     def owners(self) -> list[str]:
         """Name the workers that hold jobs."""
@@ -221,27 +234,43 @@ class Jobs:
     def release_lost(self, *, owner: str | None = None, is_blameless: bool = False) -> int:
         """Let jobs wait again whose lease has run out, or whose worker is known to be dead.
 
-        One that has been begun `MAX_ATTEMPTS` times fails: it may be what kills the workers. If somebody has
-        killed them, it is `MAX_BLAMELESS_ATTEMPTS` times: that may still be the system, short of memory.
+        One that `MAX_DEATHS` workers have died of fails: it may be what kills them. So does one that has been
+        begun `MAX_ATTEMPTS` times, even if only somebody has killed the workers, or they did not answer: that
+        may still be the system, short of memory.
 
         Parameters
         ----------
         owner : str, optional
             A worker that is dead.
         is_blameless : bool
-            Whether it was killed.
+            Whether it was killed, so that the job need not be what it has died of. Of a lease that has run
+            out nobody knows.
 
         Returns
         -------
         int
             How many were lost.
         """
-        most = MAX_BLAMELESS_ATTEMPTS if is_blameless else MAX_ATTEMPTS
-        lost = {"owner": owner, "now": time.time(), "most": most}
+        lost = {
+            "owner": owner,
+            "now": time.time(),
+            "deaths": int(owner is not None and not is_blameless),
+            "max_deaths": MAX_DEATHS,
+            "max_attempts": MAX_ATTEMPTS,
+        }
         with self._database.transaction() as connection:
             given_up = connection.execute(transitions.GIVE_UP, lost).rowcount
             waiting = connection.execute(transitions.WAIT_AGAIN, lost).rowcount
         return given_up + waiting
+
+    def ids(self) -> set[str]:
+        """Name all jobs."""
+        return {row["id"] for row in self._database.connection.execute("SELECT id FROM jobs")}
+
+    def begun_again(self) -> list[tuple[str, set[str]]]:
+        """Name jobs that have ended after several attempts, each with the attempts that its files are of."""
+        rows = self._database.connection.execute(_BEGUN_AGAIN)
+        return [(row["id"], {file["attempt"] for file in json.loads(row["files"])}) for row in rows]
 
     def expire(self, *, before: float) -> list[str]:
         """Forget jobs that ended before a time.
@@ -262,7 +291,7 @@ class Jobs:
         owner: str,
         status: Status,
         *,
-        timeline: dict[str, Any] | None,
+        timeline: dict[str, Any] | None = None,
         files: tuple[dict[str, Any], ...] = (),
         problem: str | None = None,
     ) -> None:

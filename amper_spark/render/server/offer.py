@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from amper_spark.descriptors.bands import load_bands
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.descriptors.hits import load_hits
 from amper_spark.descriptors.instruments import load_instruments
+from amper_spark.render.server.entity_index import EntityIndex
 
 if TYPE_CHECKING:
     from amper_spark.descriptors.bands import Bands
@@ -34,6 +36,11 @@ class Offer:
     instruments: Instruments
     bands: Bands
     hits: Hits
+
+    @cached_property
+    def index(self) -> EntityIndex:
+        """All of it as entities, made once."""
+        return EntityIndex(self.catalogue, self.instruments, self.bands, self.hits)
 
 
 def load_offer(catalogue: str | None = None) -> Offer:

@@ -18,8 +18,8 @@ def is_first_process() -> bool:
     return os.getpid() == _FIRST
 
 
-def bury_orphans(*, but: int) -> int:
-    """Take leave of all children that have ended, but for one that somebody else waits for.
+def reap_orphans(*, but: int) -> int:
+    """Reap all children that have ended, but for one that somebody else waits for.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ def bury_orphans(*, but: int) -> int:
     Returns
     -------
     int
-        Of how many.
+        How many.
     """
-    n_buried = 0
+    n_reaped = 0
     with suppress(ChildProcessError):  # there are no children
         while (ended := os.waitid(os.P_ALL, 0, _LOOKING)) is not None and ended.si_pid != but:
             os.waitpid(ended.si_pid, 0)
-            n_buried += 1
-    return n_buried
+            n_reaped += 1
+    return n_reaped

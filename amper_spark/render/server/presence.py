@@ -60,7 +60,7 @@ def is_present(storage: Storage, owner: str) -> bool:
         os.close(descriptor)
 
 
-def bury(storage: Storage, jobs: Jobs, owner: str, *, is_blameless: bool) -> int:
+def release_jobs_of(storage: Storage, jobs: Jobs, owner: str, *, is_blameless: bool) -> int:
     """Let the jobs of a worker that has died wait again.
 
     Parameters
@@ -80,7 +80,7 @@ def bury(storage: Storage, jobs: Jobs, owner: str, *, is_blameless: bool) -> int
     return jobs.release_lost(owner=owner, is_blameless=is_blameless)
 
 
-def bury_dead(storage: Storage, jobs: Jobs) -> int:
+def release_jobs_of_dead(storage: Storage, jobs: Jobs) -> int:
     """Let the jobs of all workers wait again that have died unseen.
 
     Returns
@@ -89,7 +89,7 @@ def bury_dead(storage: Storage, jobs: Jobs) -> int:
         How many were lost.
     """
     dead = [owner for owner in jobs.owners() if not is_present(storage, owner)]
-    return sum(bury(storage, jobs, owner, is_blameless=True) for owner in dead)
+    return sum(release_jobs_of(storage, jobs, owner, is_blameless=True) for owner in dead)
 
 
 def _file(storage: Storage, owner: str) -> Path:

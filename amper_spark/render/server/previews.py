@@ -11,6 +11,8 @@ from amper_spark.appearing import appearing
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.engine.writing import write_audio
+from amper_spark.render.server.storage import PREVIEW_SUFFIX
+from amper_spark.render.server.work import RATE
 from amper_spark.timeline.single import single_timeline
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ PREVIEW_S = 15.0
 CLAIMED = ".claimed"
 """What the name of a claim ends in."""
 
-_RATE = 44_100
 _SEED = 0
 _TRY_AGAIN_S = 3_600.0
 _MADE_WITH = "made-with.json"
@@ -47,7 +48,7 @@ def next_preview(folder: Path, means: Means) -> Path | None:
     """
     there = {file.name for file in folder.iterdir()}
     for descriptor in means.catalogue.descriptors:
-        name = f"{descriptor.name}.mp3"
+        name = f"{descriptor.name}{PREVIEW_SUFFIX}"
         if name not in there and _claimed(_claim(folder / name)):
             return folder / name
     return None
@@ -72,7 +73,7 @@ def discard_outdated(folder: Path, made_with: Versions) -> int:
     before = told.read_text(encoding="utf-8") if told.exists() else None
     if before == now:
         return 0
-    outdated = list(folder.glob("*.mp3")) if before is not None else []
+    outdated = list(folder.glob(f"*{PREVIEW_SUFFIX}")) if before is not None else []
     for file in outdated:
         file.unlink()
     with appearing(told) as passing:  # last: whoever is killed before begins anew
@@ -97,7 +98,7 @@ def make_preview(file: Path, means: Means) -> None:
     composition = compose(
         single_timeline(file.stem, duration_s=PREVIEW_S), seed=_SEED, catalogue=means.catalogue
     )
-    write_audio(file, render(composition.score, means.font, rate=_RATE), _RATE)
+    write_audio(file, render(composition.score, means.font, rate=RATE), RATE)
     _claim(file).unlink(missing_ok=True)
 
 

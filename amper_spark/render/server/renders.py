@@ -74,54 +74,60 @@ def _shown(model: type) -> dict[str, Any]:
     return {"response_model": model, "responses": {**_READ, 200: {"headers": ETAG_HEADER}}}
 
 
-@router.post("/v1/simple_renders", openapi_extra={"requestBody": "RenderRequest"}, **_made(RenderDocument))
-def create_render(
-    request: Request,
-    client: Client,
-    content: Body,
-    service: ServiceOf,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Compose a timeline and play it."""
-    return _create(Kind.RENDER, request, client, content, service, idempotency_key)
+def _add(kind: Kind, name: str, *, asked: str, shown: type, about_post: str, about_get: str) -> None:
+    """Add the endpoints by which jobs of a kind are asked for and seen."""
+
+    @router.post(
+        f"/v1/{kind}",
+        name=f"create_{name}",
+        description=about_post,
+        openapi_extra={"requestBody": asked},
+        **_made(shown),
+    )
+    def create(
+        request: Request,
+        client: Client,
+        content: Body,
+        service: ServiceOf,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        acceptable(request)
+        base = base_of(request)
+        job = taken(
+            kind, parsed(content), client_id=client.id, service=service, idempotency_key=idempotency_key
+        )
+        document = _document(job, service, base)
+        return answered(request, document, status=201, headers={"Location": url_of(job, base)})
+
+    @router.get(f"/v1/{kind}/{{job_id}}", name=f"read_{name}", description=about_get, **_shown(shown))
+    def read(request: Request, job_id: str, client: Client, service: ServiceOf) -> Response:
+        acceptable(request)
+        base = base_of(request)
+        job = service.jobs.find(job_id, kind=kind, client_id=client.id)
+        if job is None:
+            detail = (
+                f"there is no such resource of yours; they are kept for {service.settings.keep_hours:g} h"
+            )
+            raise RefusalError(404, "NOT_FOUND", [Fault(detail, "parameter", "job_id")])
+        return answered(request, _document(job, service, base))
 
 
-@router.get("/v1/simple_renders/{job_id}", **_shown(RenderDocument))
-def read_render(request: Request, job_id: str, client: Client, service: ServiceOf) -> Response:
-    """See how far a render is, and where its files are."""
-    return _read(Kind.RENDER, request, job_id, client, service)
-
-
-@router.post(
-    "/v1/simple_compositions",
-    openapi_extra={"requestBody": "CompositionRequest"},
-    **_made(CompositionDocument),
+_add(
+    Kind.RENDER,
+    "render",
+    asked="RenderRequest",
+    shown=RenderDocument,
+    about_post="Compose a timeline and play it.",
+    about_get="See how far a render is, and where its files are.",
 )
-def create_composition(
-    request: Request,
-    client: Client,
-    content: Body,
-    service: ServiceOf,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Complete a timeline without playing it; what is wrong with it is told in its notifications."""
-    return _create(Kind.COMPOSITION, request, client, content, service, idempotency_key)
-
-
-@router.get("/v1/simple_compositions/{job_id}", **_shown(CompositionDocument))
-def read_composition(request: Request, job_id: str, client: Client, service: ServiceOf) -> Response:
-    """See how far a composition is, and the completed timeline."""
-    return _read(Kind.COMPOSITION, request, job_id, client, service)
-
-
-def _create(
-    kind: Kind, request: Request, client: Token, content: bytes, service: Service, idempotency_key: str | None
-) -> Response:
-    acceptable(request)
-    base = base_of(request)
-    job = taken(kind, parsed(content), client_id=client.id, service=service, idempotency_key=idempotency_key)
-    document = _document(job, service, base)
-    return answered(request, document, status=201, headers={"Location": url_of(job, base)})
+_add(
+    Kind.COMPOSITION,
+    "composition",
+    asked="CompositionRequest",
+    shown=CompositionDocument,
+    about_post="Complete a timeline without playing it; what is wrong with it is told in its notifications.",
+    about_get="See how far a composition is, and the completed timeline.",
+)
 
 
 def taken(
@@ -150,7 +156,7 @@ def taken(
     """
     wanted = _CHECKS[kind](document, service.settings)
     try:
-        job, _ = service.jobs.add(
+        job = service.jobs.add(
             kind,
             wanted,
             client_id=client_id,
@@ -167,16 +173,6 @@ def taken(
         fault = Fault(f"{error}: use a new one for a new request", "header", "Idempotency-Key")
         raise RefusalError(409, "IDEMPOTENCY_CONFLICT", [fault]) from error
     return job
-
-
-def _read(kind: Kind, request: Request, job_id: str, client: Token, service: Service) -> Response:
-    acceptable(request)
-    base = base_of(request)
-    job = service.jobs.find(job_id, kind=kind, client_id=client.id)
-    if job is None:
-        detail = f"there is no such resource of yours; they are kept for {service.settings.keep_hours:g} h"
-        raise RefusalError(404, "NOT_FOUND", [Fault(detail, "parameter", "job_id")])
-    return answered(request, _document(job, service, base))
 
 
 def _document(job: Job, service: Service, base: str) -> RenderDocument | CompositionDocument:

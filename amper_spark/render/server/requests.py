@@ -13,14 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from amper_spark.render.server.envelopes import Fault, RefusalError
 from amper_spark.suggestions import did_you_mean
-from amper_spark.timeline.limits import Limits, beyond_limits
+from amper_spark.timeline.limits import beyond_limits
 from amper_spark.timeline.parsing import parse_timeline
 from amper_spark.timeline.problems import MAX_PROBLEMS, TimelineError, joined, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from amper_spark.render.server.job import Kind
     from amper_spark.render.server.settings import ServerSettings
 
 TIMELINE_POINTER = "/data/attributes/timeline"
@@ -86,11 +85,6 @@ class CompositionRequest(BaseModel):
 RequestModel = TypeVar("RequestModel", bound=BaseModel)
 
 
-def limits_of(settings: ServerSettings) -> Limits:
-    """Say how large a timeline a server takes."""
-    return Limits(max_duration_s=settings.max_duration_s, max_regions=settings.max_regions)
-
-
 def render_request(document: object, settings: ServerSettings) -> dict[str, Any]:
     """Check a request for a render.
 
@@ -151,7 +145,7 @@ def composition_request(document: object, settings: ServerSettings) -> dict[str,
     timeline = request.data.attributes.timeline
     if not isinstance(timeline, dict):
         faults += [Fault(f"must be an object, got {shown(timeline)}", "pointer", TIMELINE_POINTER)]
-    beyond = beyond_limits(timeline, limits_of(settings), TIMELINE_POINTER)
+    beyond = beyond_limits(timeline, settings.limits, TIMELINE_POINTER)
     faults += [Fault(message, "pointer", pointer) for pointer, message in beyond]
     if faults:
         raise not_usable(faults)
@@ -159,7 +153,7 @@ def composition_request(document: object, settings: ServerSettings) -> dict[str,
 
 
 def checked(
-    model: type[RequestModel], document: object, kind: Kind | str, faults: list[Fault]
+    model: type[RequestModel], document: object, kind: str, faults: list[Fault]
 ) -> RequestModel | None:
     """Check a body against its model.
 
@@ -208,7 +202,7 @@ def _timeline_faults(document: object, settings: ServerSettings) -> list[Fault]:
     except (LookupError, TypeError):
         return []
     try:
-        parse_timeline(timeline, limits=limits_of(settings), pointer=TIMELINE_POINTER)
+        parse_timeline(timeline, limits=settings.limits, pointer=TIMELINE_POINTER)
     except TimelineError as error:
         return [Fault(message, "pointer", pointer) for pointer, message in error.problems]
     return []

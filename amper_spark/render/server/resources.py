@@ -30,7 +30,7 @@ class File(BaseModel):
     frequency_hz: float
     bits_sample: int
     kbits_second: float
-    channel_count: int | None
+    channel_count: int
     size_bytes: int
     attachment_filename: str | None
     download_url: str = Field(description="Works without a token for a while; ask again for a new one.")
@@ -153,11 +153,13 @@ def _timeline(job: Job) -> dict[str, Any] | None:
 
 
 def _file(file: dict[str, Any], job: Job, download_url: str) -> dict[str, Any]:
-    told = ("tracks", "content_type", "frequency_hz", "bits_sample", "kbits_second", "size_bytes")
+    told = (
+        *("tracks", "content_type", "frequency_hz", "bits_sample", "kbits_second", "channel_count"),
+        "size_bytes",
+    )
     return {
         **{name: file[name] for name in told},
         "inner_content_type": file.get("inner_content_type"),
-        "channel_count": file.get("channel_count"),
         "attachment_filename": filename_of(job, file),
         "download_url": download_url,
     }

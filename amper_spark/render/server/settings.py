@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from amper_spark.timeline.limits import Limits
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -41,3 +43,8 @@ class ServerSettings(BaseModel):
     """How long a signed link to a file works."""
     allowed_origins: tuple[str, ...] = ()
     """Web pages of other origins that may use the server from a browser."""
+
+    @property
+    def limits(self) -> Limits:
+        """How large a timeline the server takes."""
+        return Limits(max_duration_s=self.max_duration_s, max_regions=self.max_regions)

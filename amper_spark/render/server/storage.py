@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from amper_spark.render.server.job import Job
 
+PREVIEW_SUFFIX = ".mp3"
+
 _SECRET_BYTES = 32
 _READ_BY_OTHERS, _WRITTEN_BY_OTHERS = 0o077, 0o002
 
@@ -45,12 +47,17 @@ class Storage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        parts = [self.folder / name for name in ("files", "previews", "workers")]
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.folder.stat().st_mode & _WRITTEN_BY_OTHERS:
+                raise StorageError(
+                    f"everybody can write to {folder}: name a folder of the server's own, such as "
+                    f"{folder / 'amper'}"
+                )
+            parts = [self.folder / name for name in ("files", "previews", "workers")]
             for part in parts:
                 part.mkdir(mode=0o700, exist_ok=True)
-            open_to_all = [one for one in (self.folder, *parts) if one.stat().st_mode & _WRITTEN_BY_OTHERS]
+            open_to_all = [part for part in parts if part.stat().st_mode & _WRITTEN_BY_OTHERS]
         except OSError as error:
             raise StorageError(f"the folder {folder} cannot be used: {error.strerror}") from error
         if open_to_all:
@@ -65,8 +72,22 @@ class Storage:
 
     @property
     def previews(self) -> Path:
-        """Folder of the previews: ``<descriptor>.mp3``."""
+        """Folder of the previews."""
         return self.folder / "previews"
+
+    def preview(self, descriptor: str) -> Path:
+        """Return where the preview of a descriptor is, once it is made.
+
+        Parameters
+        ----------
+        descriptor : str
+            Its id, as the catalogue has it.
+        """
+        return self.previews / f"{descriptor}{PREVIEW_SUFFIX}"
+
+    def made_previews(self) -> frozenset[str]:
+        """Name the descriptors whose previews are made."""
+        return frozenset(file.stem for file in self.previews.glob(f"[!.]*{PREVIEW_SUFFIX}"))
 
     @property
     def workers(self) -> Path:

@@ -1,4 +1,4 @@
-"""The supervisor: the thread of the server that keeps the nursery alive, and keeps house."""
+"""The supervisor: the thread of the server that keeps the worker pool alive, and keeps house."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import os
 import select
 import site
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,8 +21,9 @@ from amper_spark import config
 from amper_spark.child_process import signal_name
 from amper_spark.errors import AmperSparkError
 from amper_spark.render.server.jobs import Jobs
-from amper_spark.render.server.orphans import bury_orphans, is_first_process
-from amper_spark.render.server.sweeping import expire_jobs, sweep
+from amper_spark.render.server.orphans import is_first_process, reap_orphans
+from amper_spark.render.server.sweeping import expire_jobs, expire_tokens, sweep
+from amper_spark.render.server.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +38,7 @@ _LOOK_EVERY_S = 0.25
 _RELEASE_EVERY_S = 5.0
 _EXPIRE_EVERY_S = 60.0
 _SWEEP_EVERY_S = 600.0
+_TOKENS_EVERY_S = 3_600.0
 _STOP_TIMEOUT_S = 5.0
 _SHORT_LIFE_S = 10.0
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.25, 10.0
@@ -66,7 +67,7 @@ class Supervisor:
     logs : amper_spark.config.Logs, optional
         How workers are to log; they do so on standard error.
     niceness : int
-        How much the system is to put the server before its workers.
+        Of the workers, so that the server itself is scheduled first.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Supervisor:
         niceness: int = 10,
     ) -> None:
         self._storage, self._settings = storage, settings
-        self._database, self._jobs = database, Jobs(database)
+        self._database, self._jobs, self._tokens = database, Jobs(database), Tokens(database)
         # Not the cores of the machine: a container may be allowed fewer.
         self._n_workers = n_workers or settings.workers or joblib.cpu_count()
         options: dict[str, object] = {"--workers": self._n_workers, "--font": font, "--niceness": niceness}
@@ -138,19 +139,23 @@ class Supervisor:
         }
 
     def _supervise(self) -> None:
-        """Run nurseries, one after the other. They end with this thread, however it ends."""
+        """Run worker pools, one after the other. They end with this thread, however it ends."""
         short_lives = 0
         try:
             while not self._stopping.is_set():
                 born_s = time.monotonic()
-                ended, problem = self._run_nursery()
+                try:
+                    ended, problem = self._run_pool()
+                except Exception:  # noqa: BLE001 - without this thread there are no workers, and no report of it
+                    _LOG.exception("the worker pool is ended")
+                    ended, problem = "was not understood", None
                 if self._stopping.is_set():
                     break
                 if not self._started.is_set():
-                    self._start_problem = problem or f"the workers could not be started: the nursery {ended}"
+                    self._start_problem = problem or f"there are no workers: the worker pool {ended}"
                     break
                 self._restarts += 1
-                self._report(f"the nursery {ended}", problem)
+                self._report(f"the worker pool {ended}", problem)
                 short_lives = short_lives + 1 if time.monotonic() - born_s < _SHORT_LIFE_S else 0
                 if short_lives > 1:
                     self._stopping.wait(min(_FIRST_PAUSE_S * 2.0**short_lives, _MAX_PAUSE_S))
@@ -158,30 +163,30 @@ class Supervisor:
             self._started.set()
             self._database.close()
 
-    def _run_nursery(self) -> tuple[str, str | None]:
-        """Run a nursery until it ends; say how it did, and what it has complained about."""
+    def _run_pool(self) -> tuple[str, str | None]:
+        """Run a worker pool until it ends; say how it did, and what it has complained about."""
         problem = None
         try:
-            nursery = subprocess.Popen(
+            pool = subprocess.Popen(
                 self._arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment()
             )
         except OSError as error:
             return "did not start", str(error)
-        with nursery:
+        with pool:
             try:
-                for message in self._messages(nursery):
+                for message in self._messages(pool):
                     problem = message.get("problem", problem)
                     self._hear(message)
             finally:
                 self._alive = 0
-                _end(nursery)
-        status = nursery.returncode
+                _end(pool)
+        status = pool.returncode
         how = f"died by {signal_name(-status)}" if status < 0 else f"ended with status {status}"
         return how, problem
 
-    def _messages(self, nursery: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-        """Yield what the nursery says until it ends or has to; keep house meanwhile."""
-        stream, received = nursery.stdout, b""
+    def _messages(self, pool: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+        """Yield what the worker pool says until it ends or has to; keep house meanwhile."""
+        stream, received = pool.stdout, b""
         while stream is not None and not self._stopping.is_set():
             ready, _, _ = select.select([stream], [], [], _LOOK_EVERY_S)
             if ready:
@@ -192,16 +197,15 @@ class Supervisor:
                 yield from map(json.loads, lines)
             self._keep_house()
             if is_first_process():
-                bury_orphans(but=nursery.pid)
+                reap_orphans(but=pool.pid)
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["is"] == "ready":
-            self._alive = self._n_workers
             self._started.set()
         elif message["is"] == "workers":
             self._alive = message["alive"]
-            if message["died"] is not None:
-                self._report(f"a worker {message['died']}")
+            if message["trouble"] is not None:
+                self._report(f"a worker {message['trouble']}")
 
     def _report(self, error: str, detail: str | None = None) -> None:
         """Keep an error for `health`; what may be a secret of the machine is for the log alone."""
@@ -211,8 +215,8 @@ class Supervisor:
     def _keep_house(self) -> None:
         try:
             self._keep(self._jobs)
-        except (sqlite3.Error, OSError) as error:
-            self._report("the server cannot clear up", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not to cost any worker
+            self._report("the server cannot clear up", repr(error))
 
     def _keep(self, jobs: Jobs) -> None:
         if self._is_time("release", _RELEASE_EVERY_S) and (lost := jobs.release_lost()):
@@ -220,7 +224,9 @@ class Supervisor:
         if self._is_time("expire", _EXPIRE_EVERY_S):
             expire_jobs(jobs, self._storage, keep_hours=self._settings.keep_hours)
         if self._is_time("sweep", _SWEEP_EVERY_S):
-            sweep(jobs, self._storage)
+            sweep(jobs, self._storage, is_stopping=self._stopping.is_set)
+        if self._is_time("tokens", _TOKENS_EVERY_S):
+            expire_tokens(self._tokens)
 
     def _is_time(self, what: str, every_s: float) -> bool:
         now_s = time.monotonic()
@@ -230,12 +236,12 @@ class Supervisor:
         return True
 
 
-def _end(nursery: subprocess.Popen[bytes]) -> None:
-    nursery.terminate()
+def _end(pool: subprocess.Popen[bytes]) -> None:
+    pool.terminate()
     try:
-        nursery.wait(_STOP_TIMEOUT_S)
+        pool.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        nursery.kill()
+        pool.kill()
 
 
 def _arguments(
@@ -249,13 +255,13 @@ def _arguments(
         "--log-level": logs.level,
     }
     return [
-        *(sys.executable, "-P", "-m", "amper_spark.render.server.nursery", str(storage.folder)),
+        *(sys.executable, "-P", "-m", "amper_spark.render.server.worker_pool", str(storage.folder)),
         *(str(part) for option in options.items() for part in option),
     ]
 
 
 def _environment() -> dict[str, str]:
-    """Let the nursery find this package, and have one thread, without which it cannot fork safely."""
+    """Let the worker pool find this package, and have one thread, without which it cannot fork safely."""
     environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
     root = os.fspath(Path(amper_spark.__file__).parents[1])
     if root not in site.getsitepackages():

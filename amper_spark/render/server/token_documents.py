@@ -9,11 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from amper_spark.render.server.entity_documents import PageLinks  # noqa: TC001 - pydantic reads the annotations
 from amper_spark.render.server.envelopes import Links  # noqa: TC001 - as above
 from amper_spark.render.server.resources import iso_date
+from amper_spark.render.server.tokens import Scope  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from amper_spark.render.server.tokens import Token
-
-Scope = Literal["render", "read", "tokens"]
 
 
 class NewTokenAttributes(BaseModel):

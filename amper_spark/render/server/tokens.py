@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from amper_spark.errors import AmperSparkError, ParameterError
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from amper_spark.render.server.database import Database
 
-SCOPES = ("render", "read", "tokens")
+Scope = Literal["render", "read", "tokens"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 """``render``: music and its files; ``read``: entities; ``tokens``: making and revoking tokens."""
 
 _ID_BYTES, _SECRET_BYTES = 8, 32
@@ -38,6 +39,12 @@ WITH RECURSIVE made (id) AS (
     SELECT id FROM tokens WHERE made_by = ? UNION SELECT tokens.id FROM tokens JOIN made ON made_by = made.id
 )
 SELECT tokens.* FROM tokens JOIN made USING (id) ORDER BY date_create, id
+"""
+_FORGET = """
+DELETE FROM tokens
+WHERE min(coalesce(date_revoke, date_expire), coalesce(date_expire, date_revoke)) < ?
+    AND id NOT IN (SELECT made_by FROM tokens WHERE made_by IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM jobs WHERE client_id = tokens.id)
 """
 _TOKEN = re.compile(r"amper_([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
 _REDACTED_LETTERS = 12
@@ -217,6 +224,20 @@ class Tokens:
             "UPDATE tokens SET date_revoke = ? WHERE id = ? AND date_revoke IS NULL", (time.time(), token_id)
         ).rowcount
         return changed == 1
+
+    def forget(self, *, ended_before: float) -> int:
+        """Forget tokens that ended before a time, but none whose jobs or whose made tokens are still kept.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        n_forgotten = 0
+        # Tokens that a forgotten one has made go before it, so that `made_by` finds all that are left.
+        while n := self._database.connection.execute(_FORGET, (ended_before,)).rowcount:
+            n_forgotten += n
+        return n_forgotten
 
 
 def _n_valid(connection: sqlite3.Connection, now: float) -> int:

@@ -43,17 +43,18 @@ WHERE id = :id AND owner = :owner AND status IN ('RUNNING_COMPOSE', 'RUNNING_REN
 GIVE_UP = """
 UPDATE jobs
 SET status = 'FAILED_CREATE', progress_percent = NULL, owner = NULL, lease_until = NULL,
-    problem = 'it was begun ' || attempts || ' times, and its worker died each time',
-    date_update = :now, date_finish = :now
-WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER') AND attempts >= :most
+    problem = 'it was begun ' || attempts || ' times, and its worker was lost each time',
+    deaths = deaths + :deaths, date_update = :now, date_finish = :now
+WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
+    AND (deaths + :deaths >= :max_deaths OR attempts >= :max_attempts)
     AND (owner = :owner OR (:owner IS NULL AND lease_until < :now))
 """
-"""From a worker that is lost, begun too often: failed."""
+"""From a worker that is lost, begun too often or the death of too many: failed."""
 
 WAIT_AGAIN = """
 UPDATE jobs
 SET status = CASE status WHEN 'RUNNING_COMPOSE' THEN 'WAITING_COMPOSE' ELSE 'WAITING_RENDER' END,
-    progress_percent = NULL, owner = NULL, lease_until = NULL, date_update = :now
+    progress_percent = NULL, owner = NULL, lease_until = NULL, deaths = deaths + :deaths, date_update = :now
 WHERE status IN ('RUNNING_COMPOSE', 'RUNNING_RENDER')
     AND (owner = :owner OR (:owner IS NULL AND lease_until < :now))
 """

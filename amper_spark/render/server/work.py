@@ -140,7 +140,7 @@ def check_size(score: Score, preset: Preset, max_bytes: float) -> None:
 
 
 def write_files(
-    score: Score, preset: Preset, folder: Path, *, font: Font, told: Callable[[int], None]
+    score: Score, preset: Preset, folder: Path, *, font: Font, progress: Callable[[int], None]
 ) -> tuple[dict[str, Any], ...]:
     """Play a score and write the files of a preset.
 
@@ -154,7 +154,7 @@ def write_files(
     folder : Path
         The attempt's own.
     font : Font
-    told : callable
+    progress : callable
         Called with the percentage that is done, now and then; what it raises ends the work.
 
     Returns
@@ -174,7 +174,7 @@ def write_files(
     files = _stems if preset is Preset.STEMS_WAV else _master
     records = tuple(
         {"name": file.name, "attempt": folder.name, **described, **_content(file)}
-        for file, described in files(score, preset, folder, font, told)
+        for file, described in files(score, preset, folder, font, progress)
     )
     for place in (folder, folder.parent, folder.parent.parent):
         _settle(place)
@@ -182,14 +182,14 @@ def write_files(
 
 
 def _master(
-    score: Score, preset: Preset, folder: Path, font: Font, told: Callable[[int], None]
+    score: Score, preset: Preset, folder: Path, font: Font, progress: Callable[[int], None]
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     is_mp3 = preset is Preset.MASTER_MP3
     mixed_percent = _MIXED_MP3_PERCENT if is_mp3 else _MIXED_WAV_PERCENT
     rest_percent = _DONE_PERCENT - mixed_percent
-    audio = render(score, font, rate=RATE, told=lambda share: told(int(mixed_percent * share)))
+    audio = render(score, font, rate=RATE, progress=lambda share: progress(int(mixed_percent * share)))
     file = folder / ("master.mp3" if is_mp3 else "master.wav")
-    write_audio(file, audio, RATE, told=lambda share: told(int(mixed_percent + rest_percent * share)))
+    write_audio(file, audio, RATE, progress=lambda share: progress(int(mixed_percent + rest_percent * share)))
     yield file, {"tracks": ["master"], **_audio_type(is_mp3=is_mp3)}
     waveform = folder / "waveform.json"
     with named_in_errors(waveform), appearing(waveform) as passing:
@@ -208,25 +208,25 @@ def _master(
 
 
 def _stems(
-    score: Score, _: Preset, folder: Path, font: Font, told: Callable[[int], None]
+    score: Score, _: Preset, folder: Path, font: Font, progress: Callable[[int], None]
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     names = stem_names(score)
     file = folder / "stems.zip"
     stems = render_stems(score, font, channels=_CHANNELS, rate=RATE)
-    write_stems(file, _counted(stems, len(names), told), RATE)
+    write_stems(file, _counted(stems, len(names), progress), RATE)
     described = _audio_type(is_mp3=False)
     described |= {"content_type": "application/zip", "inner_content_type": described["content_type"]}
     yield file, {"tracks": names, **described}
 
 
 def _counted(
-    stems: Iterator[tuple[str, npt.NDArray[np.float32]]], n_stems: int, told: Callable[[int], None]
+    stems: Iterator[tuple[str, npt.NDArray[np.float32]]], n_stems: int, progress: Callable[[int], None]
 ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     """Tell how many stems there are, of which the master, that comes first, is one."""
     for number, stem in enumerate(stems, 1):
-        told(_DONE_PERCENT * number // (n_stems + 1))
+        progress(_DONE_PERCENT * number // (n_stems + 1))
         yield stem
-    told(_DONE_PERCENT)
+    progress(_DONE_PERCENT)
 
 
 def _audio_type(*, is_mp3: bool) -> dict[str, Any]:

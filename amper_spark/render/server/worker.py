@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 NICENESS = 10
-"""How much the API goes before the work, if nothing else is said."""
+"""Of workers, if nothing else is said: the API is scheduled first."""
 SORRY = "the server could not make it: its log says why, under the id of this job"
 
 _OOM_SCORE, _FIRST_TO_GO = Path("/proc/self/oom_score_adj"), "500"
@@ -154,7 +154,7 @@ class Worker:
                     Preset(job.request["preset"]),
                     attempt,
                     font=self._means.font,
-                    told=lease.tell,
+                    progress=lease.tell,
                 )
         except BaseException:
             self._storage.discard(attempt)
@@ -195,7 +195,7 @@ def run_worker(
     parent_pid : int
         The process to work for.
     niceness : int
-        How much the system is to put other processes first.
+        Of this process, beside that of its parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server to act on
     os.nice(niceness)

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from functools import cache
 
 import httpx
 import pytest
 
-from amper_spark.render.server import app as app_module
 from amper_spark.render.server.app import create_app
 from amper_spark.render.server.offer import load_offer
 from amper_spark.render.server.serving import listen, server_of, url_of
@@ -23,20 +21,19 @@ def storage(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def make_entities():
-    """Make the endpoints of entities once: they know nothing of the application, and take a while."""
-    return cache(app_module.entity_router)
+def offer():
+    """What all applications offer: it never changes, and takes a while to load."""
+    return load_offer()
 
 
 @pytest.fixture
-def make_app(storage, make_entities, monkeypatch):
+def make_app(storage, offer):
     """Make an application; of all that has a limit there is plenty."""
 
     def make(**options):
         settings = {name: options.pop(name) for name in list(options) if name in ServerSettings.model_fields}
-        monkeypatch.setattr(app_module, "entity_router", make_entities)
         plenty = {"requests_per_minute": 1_000_000, **settings}
-        return create_app(storage, ServerSettings(**plenty), offer=load_offer(), **options)
+        return create_app(storage, ServerSettings(**plenty), offer=offer, **options)
 
     return make
 

@@ -29,13 +29,13 @@ def test_the_server_says_that_it_is_well(client):
 
 
 def test_the_server_says_what_is_wrong(make_app, calling, monkeypatch):
-    client = calling(make_app(working=Workers(ok=False, last_error="the nursery was killed")))
+    client = calling(make_app(working=Workers(ok=False, last_error="the worker pool was killed")))
     monkeypatch.setattr(health_module, "MIN_FREE_MB", 1e12)
     response = client.get("/health")
     assert (response.status_code, response.json()["status"]) == (503, "failing")
     disk, workers = response.json()["reasons"]
     assert "nearly full" in disk
-    assert "the nursery was killed" in workers
+    assert "the worker pool was killed" in workers
     assert "retry-after" in response.headers
 
 

@@ -86,6 +86,16 @@ def test_what_a_token_has_made_is_revoked_with_it_if_that_is_asked_for(said, dat
     assert tokens.find(other).date_revoke is None
 
 
+@pytest.mark.parametrize("asked", [("list",), ("revoke", "4be1cc8d1b9a60f3")])
+def test_a_mistyped_folder_is_told_and_not_made(said, data, asked):
+    expected = ("", f"Error: there is no server's data in {data}: --data says where it is\n")
+    assert said("token", *asked, status=1) == expected
+    assert not data.exists()
+    data.mkdir()
+    assert said("token", *asked, status=1) == expected
+    assert list(data.iterdir()) == []
+
+
 def test_wrong_tokens_are_refused_in_one_line(said):
     _, error = said("token", "create", "--name", "two\nlines", status=2)
     assert re.fullmatch(r"Error: display_name .+\n", error)

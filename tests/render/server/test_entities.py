@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,27 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from amper_spark.descriptors.bands import load_bands
-from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.descriptors.hits import load_hits
 from amper_spark.descriptors.importing import import_dictionary
-from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.render.server.entities import entity_router
 from amper_spark.render.server.entity_documents import MODELS
-from amper_spark.render.server.entity_index import AVERAGE_RENDER_SPEED, EntityIndex, EntityKind
+from amper_spark.render.server.entity_index import AVERAGE_RENDER_SPEED, EntityKind
 from amper_spark.render.server.entity_paging import MAX_LIMIT, PageRequest, page_of
 from amper_spark.render.server.entity_queries import QueryError, list_request
 from amper_spark.render.server.envelopes import RefusalError, refused
+from amper_spark.render.server.offer import load_offer
 
-CATALOGUE, INSTRUMENTS, BANDS, HITS = load_catalogue(), load_instruments(), load_bands(), load_hits()
-STATUSES = {"200", "304", "400", "401", "403", "404", "406", "429", "503"}
-INDEX = EntityIndex(CATALOGUE, INSTRUMENTS, BANDS, HITS)
+OFFER = load_offer()
+CATALOGUE, INSTRUMENTS, BANDS, INDEX = OFFER.catalogue, OFFER.instruments, OFFER.bands, OFFER.index
+STATUSES = {"200", "304", "400", "401", "403", "406", "429", "503"}
 
 
 def client_of(**options):
     app = FastAPI()
     options = {"guard": lambda: None, **options}
-    app.include_router(entity_router(CATALOGUE, INSTRUMENTS, BANDS, HITS, **options))
+    app.include_router(entity_router(INDEX, **options))
     app.add_exception_handler(RefusalError, lambda _, error: refused(error))
     return TestClient(app, base_url="https://studio.example", raise_server_exceptions=True)
 
@@ -249,7 +247,7 @@ def test_what_is_not_there(client):
 def test_a_cursor_at_nothing(client, query):
     answer = client.get(f"/v1/entities/descriptor?{query}")
     (error,) = answer.json()["errors"]
-    assert (answer.status_code, error["source"]) == (404, {"parameter": "cursor"})
+    assert (answer.status_code, error["source"]) == (400, {"parameter": "cursor"})
     assert "begin again" in error["detail"]
 
 
@@ -306,7 +304,7 @@ def test_a_catalogue_of_ones_own(tmp_path):
         ' "polka_village_happy": ["happy", "positive", 2, "polka", "village"]}'
     )
     catalogue = import_dictionary(file, tmp_path / "own").catalogue
-    index = EntityIndex(catalogue, INSTRUMENTS, BANDS, HITS)
+    index = replace(OFFER, catalogue=catalogue).index
     polka = index.find(EntityKind.DESCRIPTOR, "polka_village_happy")
     assert (polka.instruments, polka.bands) == ((), ())
     assert [one.id for one in index.all(EntityKind.STYLE)] == ["polka_village", "rock_indie"]
@@ -322,7 +320,7 @@ def test_a_catalogue_without_bands(tmp_path):
     file.write_text('{"polka_village_happy": ["happy", "positive", 2, "polka", "village"]}')
     catalogue = import_dictionary(file, tmp_path / "own").catalogue
     app = FastAPI()
-    app.include_router(entity_router(catalogue, INSTRUMENTS, BANDS, HITS, guard=lambda: None))
+    app.include_router(entity_router(replace(OFFER, catalogue=catalogue).index, guard=lambda: None))
     with TestClient(app) as client:
         assert client.get("/v1/entities/band").json()["data"] == []
         assert client.get("/openapi.json").status_code == 200
@@ -340,7 +338,7 @@ def test_everything_is_described(client):
     for path, item in paths.items():
         operation = item["get"]
         assert operation["summary"]
-        assert set(operation["responses"]) == STATUSES
+        assert set(operation["responses"]) == (STATUSES | {"404"} if "{entity_id}" in path else STATUSES)
         for parameter in operation["parameters"]:
             assert {"description", "schema", "example"} <= parameter.keys()
             if parameter["in"] == "query":

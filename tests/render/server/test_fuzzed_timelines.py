@@ -16,7 +16,6 @@ from amper_spark.render.composer.composing import compose
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.engine.rendering import render
 from amper_spark.render.server.job import Kind
-from amper_spark.render.server.requests import limits_of
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
 from amper_spark.timeline.problems import TimelineError
@@ -28,7 +27,7 @@ from tests.timeline.mutations import nearly_timelines
 from tests.timeline.strategies import timelines
 
 SETTINGS = ServerSettings()
-LIMITS = limits_of(SETTINGS)
+LIMITS = SETTINGS.limits
 RATE = 44_100
 SAME_TIME_S = 1e-9
 PATIENCE_S = 3_600

@@ -31,7 +31,7 @@ def jobs(database):
 
 def add(jobs, number=0, **more):
     asked = {"client_id": "anna", "request_sha256": str(number), **more}
-    return jobs.add(Kind.RENDER, {"number": number}, **asked)[0]
+    return jobs.add(Kind.RENDER, {"number": number}, **asked)
 
 
 def passed(monkeypatch, seconds):
@@ -86,10 +86,7 @@ def test_no_job_is_found_by_another_client_or_as_another_kind(jobs):
 
 def test_the_same_request_with_the_same_key_is_one_job(jobs):
     first = add(jobs, 1, idempotency_key="k")
-    again, is_new = jobs.add(
-        Kind.RENDER, {"number": 1}, client_id="anna", request_sha256="1", idempotency_key="k"
-    )
-    assert (again, is_new) == (first, False)
+    assert add(jobs, 1, idempotency_key="k") == first
     assert add(jobs, 1, idempotency_key="k", client_id="ben").id != first.id
     assert add(jobs, 1).id != first.id
     with pytest.raises(IdempotencyError):
@@ -137,12 +134,12 @@ def test_a_composed_job_that_is_lost_only_waits_to_be_played(jobs):
 
 def test_what_kills_every_worker_is_given_up(jobs):
     job = add(jobs)
-    for attempt in range(jobs_module.MAX_ATTEMPTS):
+    for attempt in range(jobs_module.MAX_DEATHS):
         assert jobs.take(f"worker {attempt}").id == job.id
         jobs.release_lost(owner=f"worker {attempt}")
     ended = jobs.find(job.id)
-    assert (ended.status, ended.attempts) == (Status.FAILED_CREATE, jobs_module.MAX_ATTEMPTS)
-    assert "its worker died each time" in ended.problem
+    assert (ended.status, ended.attempts) == (Status.FAILED_CREATE, jobs_module.MAX_DEATHS)
+    assert "its worker was lost each time" in ended.problem
     assert jobs.take("another") is None
 
 
@@ -212,3 +209,26 @@ def test_a_database_of_a_newer_server_or_another_program_is_refused(tmp_path):
         Database(other)
     with pytest.raises(DatabaseError, match="cannot be used: No such file or directory"):
         Database(tmp_path / "nowhere" / "server.sqlite")
+
+
+def test_a_full_database_is_told_as_such_and_goes_on_when_there_is_room(jobs, database):
+    (n_pages,) = database.connection.execute("PRAGMA page_count").fetchone()
+    database.connection.execute(f"PRAGMA max_page_count = {n_pages + 1}")
+    with pytest.raises(sqlite3.OperationalError, match="database or disk is full"):
+        add_large(database, "first")
+    database.connection.execute("PRAGMA max_page_count = 1000000")
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        add_large(database, "second", "second")
+    assert jobs.counts() == dict.fromkeys(Status, 0)
+    add_large(database, "third")
+    assert jobs.counts()[Status.WAITING_COMPOSE] == 1
+
+
+def add_large(database, *ids):
+    with database.transaction() as connection:
+        for one in ids:
+            connection.execute(
+                "INSERT INTO jobs (id, kind, client_id, request_sha256, request, status, date_create)"
+                " VALUES (?, 'simple_renders', 'anna', '0', ?, 'WAITING_COMPOSE', 0)",
+                (one, "x" * 1_000_000),
+            )

@@ -63,6 +63,13 @@ def test_a_folder_that_everybody_can_write_to_is_not_trusted(tmp_path, part):
         Storage(tmp_path / "data")
 
 
+def test_a_folder_that_belongs_to_all_is_left_as_it_is(tmp_path):
+    tmp_path.chmod(0o1777)
+    with pytest.raises(StorageError, match=r"name a folder of the server's own, such as .*/amper$"):
+        Storage(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 31])
 def test_a_secret_that_is_not_whole_signs_nothing(tmp_path, content):
     """As a power cut, or a disk that is full, may leave it: everybody knows the empty one."""

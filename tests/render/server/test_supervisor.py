@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +14,33 @@ import psutil
 import pytest
 
 from amper_spark.descriptors.importing import import_dictionary
+from amper_spark.render.server import jobs as jobs_module
 from amper_spark.render.server.job import Kind, Status
-from amper_spark.render.server.jobs import MAX_ATTEMPTS, MAX_BLAMELESS_ATTEMPTS
-from amper_spark.render.server.presence import be_present, bury_dead, is_present
+from amper_spark.render.server.jobs import LEASE_S, MAX_ATTEMPTS, MAX_DEATHS, Jobs
+from amper_spark.render.server.presence import be_present, is_present, release_jobs_of_dead
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.render.server.supervisor import Supervisor, SupervisorError
 from amper_spark.render.server.sweeping import ORPHAN_S, expire_jobs, sweep
 from tests.render.server.working import Place, are_gone, family, music, wait_until
 from tests.render.whole_fonts import whole_font
+
+PRINTING = '''
+"""Let a library print something in the worker pool and in its workers; Python imports this when it starts."""
+import sys
+
+if "amper_spark.render.server.worker_pool" in sys.orig_argv:
+    import os
+    import amper_spark.render.composer.composing as composing
+
+    compose = composing.compose
+
+    def compose_and_print(*arguments, **options):
+        print("composing", flush=True)
+        os.write(1, b"from C, too")
+        return compose(*arguments, **options)
+
+    composing.compose = compose_and_print
+'''
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +78,16 @@ def supervisor(place):
         one.stop()
 
 
-def nurseries():
+def pools():
     """Those of this process, which may have other children of other tests."""
     return [
-        one for one in psutil.Process().children() if "amper_spark.render.server.nursery" in one.cmdline()
+        one for one in psutil.Process().children() if "amper_spark.render.server.worker_pool" in one.cmdline()
     ]
 
 
-def nursery_of_this_process():
-    (nursery,) = nurseries()
-    return nursery
+def pool_of_this_process():
+    (pool,) = pools()
+    return pool
 
 
 def age(path, seconds=ORPHAN_S + 60):
@@ -85,7 +106,7 @@ def test_workers_are_there_after_the_start_and_gone_after_the_stop(place, superv
         "last_error": None,
         "last_error_date": None,
     }
-    members = family(nursery_of_this_process().pid)
+    members = family(pool_of_this_process().pid)
     (ended,) = place.ended(place.ask())
     place.check_whole(ended)
     one.stop()
@@ -97,14 +118,14 @@ def test_workers_are_there_after_the_start_and_gone_after_the_stop(place, superv
 def test_deaths_are_reported_and_made_good(place, supervisor, font):
     one = supervisor(font)
     one.start()
-    nursery = nursery_of_this_process()
-    nursery.children()[0].send_signal(signal.SIGSEGV)
+    pool = pool_of_this_process()
+    pool.children()[0].send_signal(signal.SIGSEGV)
     wait_until(lambda: one.health()["last_error"] == "a worker died by SIGSEGV")
     wait_until(lambda: one.health()["workers"] == 2)
-    members = family(nursery.pid)
-    nursery.kill()
+    members = family(pool.pid)
+    pool.kill()
     wait_until(lambda: one.health()["restarts"] == 1 and one.health()["workers"] == 2)
-    assert one.health()["last_error"] == "the nursery died by SIGKILL"
+    assert one.health()["last_error"] == "the worker pool died by SIGKILL"
     assert are_gone(members)
     (ended,) = place.ended(place.ask())
     place.check_whole(ended)
@@ -131,7 +152,7 @@ def test_what_can_never_work_is_an_error_at_the_start_in_one_line(place, supervi
     with pytest.raises(SupervisorError, match=message) as caught:
         one.start()
     assert "\n" not in str(caught.value)
-    assert nurseries() == []
+    assert pools() == []
     assert one.health()["ok"] is False
 
 
@@ -142,8 +163,8 @@ def test_a_font_that_has_vanished_is_waited_for(place, supervisor, font, tmp_pat
     one = supervisor(own)
     one.start()
     own.unlink()
-    nursery_of_this_process().kill()
-    wait_until(lambda: one.health()["last_error"] == "the nursery ended with status 1")
+    pool_of_this_process().kill()
+    wait_until(lambda: one.health()["last_error"] == "the worker pool ended with status 1")
     assert one.health()["ok"] is False
     shutil.copyfile(font, own)
     wait_until(lambda: one.health()["ok"])
@@ -152,9 +173,9 @@ def test_a_font_that_has_vanished_is_waited_for(place, supervisor, font, tmp_pat
 def test_a_supervisor_that_starts_can_be_stopped(supervisor, font):
     one = supervisor(font)
     one._thread.start()
-    wait_until(nurseries)
+    wait_until(pools)
     one.stop()
-    assert nurseries() == []
+    assert pools() == []
 
 
 def test_the_dead_are_told_from_the_living(place):
@@ -168,21 +189,46 @@ def test_the_dead_are_told_from_the_living(place):
         False,
         False,
     ]
-    assert bury_dead(place.storage, place.jobs) == 2
+    assert release_jobs_of_dead(place.storage, place.jobs) == 2
     assert place.jobs.owners() == ["living"]
     os.close(living)
 
 
+def lose(place, job, *, times=1, **how):
+    for _ in range(times):
+        assert place.jobs.take("worker").id == job.id
+        assert place.jobs.release_lost(owner="worker", **how) == 1
+    return place.jobs.find(job.id)
+
+
 def test_a_job_whose_workers_were_killed_is_begun_more_often_than_one_that_they_died_of(place):
-    for is_blameless, most in ((True, MAX_BLAMELESS_ATTEMPTS), (False, MAX_ATTEMPTS)):
+    for is_blameless, most in ((True, MAX_ATTEMPTS), (False, MAX_DEATHS)):
         job = place.ask()
-        for number in range(most):
-            assert place.jobs.find(job.id).attempts == number
-            place.jobs.take("worker")
-            assert place.jobs.release_lost(owner="worker", is_blameless=is_blameless) == 1
-        ended = place.jobs.find(job.id)
+        assert lose(place, job, times=most - 1, is_blameless=is_blameless).status == Status.WAITING_COMPOSE
+        ended = lose(place, job, is_blameless=is_blameless)
         assert ended.status == Status.FAILED_CREATE
-        assert ended.problem == f"it was begun {most} times, and its worker died each time"
+        assert ended.problem == f"it was begun {most} times, and its worker was lost each time"
+
+
+def test_killed_workers_do_not_add_to_those_that_died_of_a_job(place):
+    job = place.ask()
+    lose(place, job, times=4, is_blameless=True)
+    assert lose(place, job, times=MAX_DEATHS - 1).status == Status.WAITING_COMPOSE
+    lose(place, job, is_blameless=True)
+    ended = lose(place, job)
+    assert (ended.status, ended.attempts) == (Status.FAILED_CREATE, 4 + MAX_DEATHS + 1)
+
+
+def test_a_lease_that_has_run_out_is_no_death(place, monkeypatch):
+    job = place.ask()
+    for number in range(1, MAX_ATTEMPTS + 1):
+        place.jobs.take("worker")
+        late = time.time() + LEASE_S + 1
+        with monkeypatch.context() as patched:
+            patched.setattr(jobs_module.time, "time", lambda late=late: late)
+            assert place.jobs.release_lost() == 1
+        has_failed = place.jobs.find(job.id).status == Status.FAILED_CREATE
+        assert has_failed == (number == MAX_ATTEMPTS)
 
 
 def test_old_jobs_go_with_their_files(place):
@@ -198,7 +244,9 @@ def test_old_jobs_go_with_their_files(place):
 
 
 def test_only_what_nothing_leads_to_and_is_old_is_swept(place):
-    ended, running, forgotten = place.ask(), place.ask(), replace(place.ask(), id="X" * 28)
+    ended = place.ask()
+    lose(place, ended, times=2)
+    running, forgotten = place.ask(), replace(place.ask(), id="X" * 28)
     named, unnamed, recent = (place.storage.begin(replace(ended, attempts=n)) for n in (3, 2, 1))
     place.jobs.take("worker")
     place.jobs.created(ended.id, "worker", files=({"name": "a", "attempt": named.name},))
@@ -233,6 +281,81 @@ def test_only_what_nothing_leads_to_and_is_old_is_swept(place):
     assert sweep(place.jobs, place.storage) == 0
     assert place.jobs.find(running.id).status == Status.RUNNING_COMPOSE
     os.close(living)
+
+
+def test_sweeping_reads_no_timeline_and_ends_when_it_is_told_to(place):
+    again = place.ask()
+    lose(place, again)
+    for job in (again, place.ask()):
+        place.jobs.take("worker")
+        place.jobs.created(job.id, "worker")
+    orphans = [place.storage.begin(replace(again, id=letter * 28)) for letter in "XYZ"]
+    leavings = place.storage.begin(again)
+    for path in (*orphans, *(one.parent for one in orphans), leavings):
+        age(path)
+    read = Jobs(NoTimelines(place.database))
+    answers = iter([False, True])
+    assert sweep(read, place.storage, is_stopping=lambda: next(answers)) == 1
+    assert [path.exists() for path in orphans] == [False, True, True]
+    assert sweep(read, place.storage) == 3
+    assert not any(path.exists() for path in (*orphans, leavings))
+
+
+class NoTimelines:
+    """A database that reads no column of jobs which may be large."""
+
+    def __init__(self, database):
+        self.connection = database.connection
+        self.connection.set_authorizer(
+            lambda action, *names: (
+                sqlite3.SQLITE_DENY
+                if action == sqlite3.SQLITE_READ and names[:2] in [("jobs", "request"), ("jobs", "timeline")]
+                else sqlite3.SQLITE_OK
+            )
+        )
+
+
+def said_by_pool(supervisor, font, script):
+    """Start workers that are but a program which says something."""
+    one = supervisor(font)
+    one._arguments = [sys.executable, "-c", script]
+    return one
+
+
+@pytest.mark.parametrize("nonsense", ["nonsense", "[]", "{}", '{"is": "workers"}'])
+def test_what_is_not_understood_is_reported_and_the_pool_started_anew(place, supervisor, font, nonsense):
+    ready = json.dumps({"is": "ready"})
+    script = f"import signal; print({ready!r}, {nonsense!r}, sep='\\n', flush=True); signal.pause()"
+    one = said_by_pool(supervisor, font, script)
+    one.start()
+    wait_until(lambda: one.health()["restarts"] > 1)
+    assert one.health()["last_error"] == "the worker pool was not understood"
+    one.stop()
+
+
+def test_a_pool_that_is_not_understood_before_it_is_ready_cannot_be_started(place, supervisor, font):
+    one = said_by_pool(supervisor, font, "print('nonsense')")
+    with pytest.raises(SupervisorError, match="the worker pool was not understood"):
+        one.start()
+    assert one.health()["ok"] is False
+
+
+def test_what_a_library_prints_is_none_of_the_pool_s_messages(place, supervisor, font, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(PRINTING)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path.cwd())]))
+    one = supervisor(font)
+    one.start()
+    (ended,) = place.ended(place.ask())
+    place.check_whole(ended)
+    assert one.health()["last_error"] is None
+
+
+def test_housekeeping_that_fails_is_reported_and_costs_no_worker(place, supervisor, font):
+    (place.storage.folder / "files").rmdir()
+    one = supervisor(font)
+    one.start()
+    wait_until(lambda: one.health()["last_error"] == "the server cannot clear up")
+    assert (one.health()["workers"], one.health()["restarts"]) == (2, 0)
 
 
 def test_workers_compose_with_the_catalogue_that_the_server_offers(place, supervisor, font, tmp_path):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from amper_spark.errors import ParameterError
 from amper_spark.render.server import tokens as tokens_module
 from amper_spark.render.server.database import Database
+from amper_spark.render.server.job import Kind
+from amper_spark.render.server.jobs import Jobs
 from amper_spark.render.server.tokens import SCOPES, TokenError, Tokens
 
 
@@ -85,3 +87,38 @@ def test_tokens_have_all_scopes_by_default(tokens):
 def test_no_text_breaks_the_lock(tokens, text):
     with pytest.raises(TokenError):
         tokens.authenticate(text)
+
+
+def test_tokens_that_ended_long_ago_are_forgotten(tokens):
+    valid, _ = tokens.create()
+    expired, _ = tokens.create(lasts_s=60)
+    lasting, _ = tokens.create(lasts_s=1_000)
+    revoked, _ = tokens.create(lasts_s=1_000)
+    tokens.revoke(revoked.id)
+    now = time.time()
+    assert tokens.forget(ended_before=now - 60) == 0
+    assert tokens.forget(ended_before=now + 500) == 2
+    assert [token.id for token in tokens.list()] == [valid.id, lasting.id]
+    assert tokens.forget(ended_before=now + 2_000) == 1
+    assert tokens.find(expired.id) is None
+    assert tokens.find(valid.id) == valid
+
+
+def test_no_token_is_forgotten_before_its_jobs_and_those_that_it_has_made(tmp_path, tokens):
+    root, _ = tokens.create()
+    maker, _ = tokens.create(made_by=root.id)
+    made, _ = tokens.create(made_by=maker.id)
+    working, _ = tokens.create()
+    jobs = Jobs(Database(tmp_path / "server.sqlite"))
+    jobs.add(Kind.RENDER, {}, client_id=working.id, request_sha256="0")
+    job = jobs.take("worker")
+    for token in (maker, working):
+        tokens.revoke(token.id)
+    later = time.time() + 60
+    assert tokens.forget(ended_before=later) == 0
+    assert tokens.made_by(root.id) == (tokens.find(maker.id), made)
+    tokens.revoke(made.id)
+    jobs.failed(job.id, "worker", "no")
+    jobs.expire(before=later)
+    assert tokens.forget(ended_before=later) == 3
+    assert tokens.list() == [root]

@@ -92,7 +92,7 @@ def test_the_master_is_what_the_engine_renders(place, means, tmp_path):
     timeline = two_passages() | {"unmetered_hits": [{"hit": "cymbal_crash", "time": 2}]}
     composition = compose_job(place.ask(timeline=timeline), means)
     told = []
-    write_files(composition.score, Preset.MASTER_WAV, tmp_path, font=means.font, told=told.append)
+    write_files(composition.score, Preset.MASTER_WAV, tmp_path, font=means.font, progress=told.append)
     expected, _ = to_int16(render(composition.score, means.font))
     written, _ = soundfile.read(tmp_path / "master.wav", dtype="int16")
     np.testing.assert_array_equal(written.T, expected)
@@ -104,7 +104,9 @@ def test_the_master_is_what_the_engine_renders(place, means, tmp_path):
 def test_stems_are_told_of_one_by_one(place, means, tmp_path):
     composition = compose_job(place.ask(), means)
     told = []
-    (record,) = write_files(composition.score, Preset.STEMS_WAV, tmp_path, font=means.font, told=told.append)
+    (record,) = write_files(
+        composition.score, Preset.STEMS_WAV, tmp_path, font=means.font, progress=told.append
+    )
     assert len(told) == len(record["tracks"]) + 1
     assert told == sorted(told)
     assert told[-1] == 100

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,14 +11,14 @@ import psutil
 import pytest
 
 from amper_spark.render.server.job import Kind, Status
-from amper_spark.render.server.jobs import MAX_ATTEMPTS
+from amper_spark.render.server.jobs import MAX_DEATHS
 from tests.render.server.working import (
     PRESETS,
     Place,
     are_gone,
     family,
     music,
-    start_nursery,
+    start_pool,
     start_server,
     wait_until,
     workers_of,
@@ -28,7 +29,7 @@ FAULTS = '''
 """Make workers fail at timelines that ask for it; Python imports this module when it starts."""
 import sys
 
-if "amper_spark.render.server.nursery" in sys.orig_argv:
+if "amper_spark.render.server.worker_pool" in sys.orig_argv:
     import ctypes, os, signal
     import amper_spark.render.composer.composing as composing
 
@@ -58,7 +59,23 @@ if "amper_spark.render.server.nursery" in sys.orig_argv:
 
     composing.compose = compose_or_fail
 '''
-GIVEN_UP = f"it was begun {MAX_ATTEMPTS} times, and its worker died each time"
+NO_ROOM = '''
+"""Let there be room for other processes while there is a file; Python imports this module when it starts."""
+import sys
+
+if "amper_spark.render.server.worker_pool" in sys.orig_argv:
+    import errno, os
+
+    fork = os.fork
+
+    def fork_or_fail():
+        if not os.path.exists(os.environ["ROOM"]):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    os.fork = fork_or_fail
+'''
+GIVEN_UP = f"it was begun {MAX_DEATHS} times, and its worker was lost each time"
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +105,11 @@ def started():
 
 
 @pytest.fixture
-def nursery(place, font, started):
-    """Start a nursery of so many workers."""
+def pool(place, font, started):
+    """Start a pool of so many workers."""
 
     def start(n_workers=2, **options):
-        process, said = start_nursery(place.storage.folder, font, n_workers=n_workers, **options)
+        process, said = start_pool(place.storage.folder, font, n_workers=n_workers, **options)
         started.append(process)
         assert said == {"is": "ready"}
         return process
@@ -127,8 +144,8 @@ def check_created(place, asked):
     assert {status: number for status, number in counts.items() if number} == {Status.CREATED: len(asked)}
 
 
-def test_workers_die_with_the_nursery_and_are_nice(nursery):
-    process = nursery(niceness=7)
+def test_workers_die_with_the_pool_and_are_nice(pool):
+    process = pool(niceness=7)
     members = family(process.pid)
     assert len(members) == 3
     wait_until(lambda: [one.nice() - members[0].nice() for one in members[1:]] == [7, 7])
@@ -137,9 +154,9 @@ def test_workers_die_with_the_nursery_and_are_nice(nursery):
     wait_until(lambda: are_gone(members))
 
 
-def test_sigterm_ends_everything_at_once_and_loses_nothing(place, nursery):
+def test_sigterm_ends_everything_at_once_and_loses_nothing(place, pool):
     asked = [place.ask("MASTER_WAV", timeline=music(60)) for _ in range(4)]
-    process = nursery()
+    process = pool()
     wait_until(place.jobs.owners)
     members = family(process.pid)
     process.terminate()
@@ -149,12 +166,12 @@ def test_sigterm_ends_everything_at_once_and_loses_nothing(place, nursery):
     counts = place.jobs.counts()
     assert counts[Status.WAITING_COMPOSE] + counts[Status.WAITING_RENDER] + counts[Status.CREATED] == 4
     assert counts[Status.WAITING_COMPOSE] + counts[Status.WAITING_RENDER] > 0
-    nursery()
+    pool()
     check_created(place, asked)
 
 
-def test_jobs_that_cost_every_worker_fail_and_harm_no_other(place, nursery, faults):
-    process = nursery(more=faults, job_timeout_s=0.5)
+def test_jobs_that_cost_every_worker_fail_and_harm_no_other(place, pool, faults):
+    process = pool(more=faults, job_timeout_s=0.5)
     bad = [
         place.ask(timeline=music(meta={"fault": fault}))
         for fault in ("segfault", "abort", "exit", "quit", "hang", "spin", "native_hang")
@@ -164,12 +181,32 @@ def test_jobs_that_cost_every_worker_fail_and_harm_no_other(place, nursery, faul
         place.check_whole(job)
     for ended in place.ended(*bad):
         assert (ended.status, ended.problem) == (Status.FAILED_CREATE, GIVEN_UP)
-        assert ended.attempts == MAX_ATTEMPTS
+        assert ended.attempts == MAX_DEATHS
     wait_until(lambda: len(workers_of(process.pid)) == 2)
 
 
-def test_errors_fail_their_jobs_at_once_and_are_told_to_the_log_alone(place, nursery, faults, capfd):
-    process = nursery(more=faults)
+def test_a_worker_that_cannot_be_forked_is_forked_later_and_costs_none_that_is_there(place, pool, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(NO_ROOM)
+    room = tmp_path / "room"
+    room.touch()
+    more = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())]), "ROOM": str(room)}
+    process = pool(more=more)
+    killed, kept = workers_of(process.pid)
+    room.unlink()
+    os.kill(killed, signal.SIGKILL)
+    said = {"trouble": None}
+    while "could not be started" not in (said["trouble"] or ""):
+        said = json.loads(process.stdout.readline())
+    assert said["alive"] == 1
+    assert workers_of(process.pid) == [kept]
+    room.touch()
+    wait_until(lambda: len(workers_of(process.pid)) == 2)
+    assert kept in workers_of(process.pid)
+    check_created(place, [place.ask()])
+
+
+def test_errors_fail_their_jobs_at_once_and_are_told_to_the_log_alone(place, pool, faults, capfd):
+    process = pool(more=faults)
     workers = workers_of(process.pid)
     asked = [place.ask(timeline=music(meta={"fault": fault})) for fault in ("error", "memory")]
     for ended in place.ended(*asked):
@@ -182,15 +219,15 @@ def test_errors_fail_their_jobs_at_once_and_are_told_to_the_log_alone(place, nur
         assert part in log
 
 
-def test_a_worker_that_was_held_up_leaves_nothing_of_a_job_that_another_has_done(place, nursery):
-    first = nursery(n_workers=1)
+def test_a_worker_that_was_held_up_leaves_nothing_of_a_job_that_another_has_done(place, pool):
+    first = pool(n_workers=1)
     (held,) = workers_of(first.pid)
     job = place.ask("MASTER_WAV", timeline=music(60))
     wait_until(lambda: place.jobs.find(job.id).status == Status.RUNNING_RENDER and place.attempts())
     os.kill(held, signal.SIGSTOP)
     (owner,) = place.jobs.owners()
     assert place.jobs.release_lost(owner=owner) == 1  # as when its lease has run out
-    second = nursery(n_workers=1)
+    second = pool(n_workers=1)
     (done,) = place.ended(job)
     second.terminate()
     assert second.wait() == 0
@@ -203,9 +240,9 @@ def test_a_worker_that_was_held_up_leaves_nothing_of_a_job_that_another_has_done
     place.check_whole(done)
 
 
-def test_two_nurseries_on_one_folder_share_the_jobs(place, nursery):
+def test_two_pools_on_one_folder_share_the_jobs(place, pool):
     asked = mixed(place, 16)
-    processes = [nursery(), nursery()]
+    processes = [pool(), pool()]
     check_created(place, asked)
     assert {place.jobs.find(job.id).attempts for job in asked} == {1}
     assert [len(workers_of(process.pid)) for process in processes] == [2, 2]
@@ -228,7 +265,7 @@ def test_jobs_of_a_server_that_was_killed_go_on_as_soon_as_another_is_there(plac
 
 
 def kill_at_random(place, n_jobs, server, targets, *, seed, restart=None):
-    """Kill workers, the nursery and the server, at random times, spread over all jobs."""
+    """Kill workers, the pool and the server, at random times, spread over all jobs."""
     drawn = random.Random(seed)
     drawn.shuffle(targets)
     pause = threading.Event()
@@ -250,14 +287,14 @@ def n_ended(place):
 def kill(target, server, drawn):
     """Kill one of the processes of a server, if there is one of the kind."""
     try:
-        (nursery,) = psutil.Process(server.pid).children()
+        (pool,) = psutil.Process(server.pid).children()
         if target == "server":
             members = family(server.pid)
             server.kill()
             server.wait()
             wait_until(lambda: are_gone(members))
         else:
-            drawn.choice([nursery] if target == "nursery" else nursery.children()).kill()
+            drawn.choice([pool] if target == "pool" else pool.children()).kill()
     except (ValueError, IndexError, psutil.NoSuchProcess):
         return False
     return True
@@ -267,7 +304,7 @@ def test_all_jobs_are_done_once_whatever_is_killed(place, font, started):
     asked = mixed(place, 20, duration_s=15)
     server = start_server(place.storage.folder, font)
     started.append(server)
-    kill_at_random(place, 20, server, ["nursery"] + 9 * ["worker"], seed=3)
+    kill_at_random(place, 20, server, ["pool"] + 9 * ["worker"], seed=3)
     check_created(place, asked)
     assert sum(place.jobs.find(job.id).attempts for job in asked) > len(asked)
 
@@ -279,7 +316,7 @@ def test_all_of_200_jobs_are_done_once_whatever_is_killed_50_times(place, font, 
         return started[-1]
 
     asked = mixed(place, 200, duration_s=15)
-    targets = 4 * ["server"] + 6 * ["nursery"] + 40 * ["worker"]
+    targets = 4 * ["server"] + 6 * ["pool"] + 40 * ["worker"]
     kill_at_random(place, 200, restart(), targets, seed=5, restart=restart)
     check_created(place, asked)
     assert sum(place.jobs.find(job.id).attempts for job in asked) > len(asked)

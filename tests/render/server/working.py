@@ -1,4 +1,4 @@
-"""What tests of workers share: jobs, means, and programs that run nurseries and servers."""
+"""What tests of workers share: jobs, means, and programs that run pools and servers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Place:
 
     def ask(self, preset="MASTER_MP3", *, timeline=None, kind=Kind.RENDER):
         request = {"timeline": timeline or music(), "preset": preset, "make_timeline": True}
-        return self.jobs.add(kind, request, client_id="anna", request_sha256="0")[0]
+        return self.jobs.add(kind, request, client_id="anna", request_sha256="0")
 
     def ended(self, *asked):
         """Wait until jobs have ended, and return them as they then are."""
@@ -130,12 +130,13 @@ def environment(**more):
     return {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"), **more}
 
 
-def start_nursery(folder, font, *, n_workers=2, niceness=0, more=None, **settings):
-    """Start a nursery, and wait until its workers are there."""
-    nursery = subprocess.Popen(
+def start_pool(folder, font, *, n_workers=2, niceness=0, more=None, **settings):
+    """Start a pool, and wait until its workers are there."""
+    pool = subprocess.Popen(
         [
-            *(sys.executable, "-m", "amper_spark.render.server.nursery", str(folder), "--font", str(font)),
-            *("--workers", str(n_workers), "--parent", str(os.getpid()), "--niceness", str(niceness)),
+            *(sys.executable, "-m", "amper_spark.render.server.worker_pool", str(folder)),
+            *("--font", str(font), "--workers", str(n_workers)),
+            *("--parent", str(os.getpid()), "--niceness", str(niceness)),
             *("--settings", ServerSettings(**settings).model_dump_json()),
         ],
         stdout=subprocess.PIPE,
@@ -143,8 +144,8 @@ def start_nursery(folder, font, *, n_workers=2, niceness=0, more=None, **setting
     )
     said = []
     while not said or said[-1]["is"] not in ("ready", "failed"):
-        said.append(json.loads(nursery.stdout.readline()))
-    return nursery, said[-1]
+        said.append(json.loads(pool.stdout.readline()))
+    return pool, said[-1]
 
 
 def start_server(folder, font):
@@ -161,8 +162,8 @@ def family(pid):
     return [process, *process.children(recursive=True)]
 
 
-def workers_of(nursery_pid):
-    return [process.pid for process in psutil.Process(nursery_pid).children()]
+def workers_of(pool_pid):
+    return [process.pid for process in psutil.Process(pool_pid).children()]
 
 
 def are_gone(processes):

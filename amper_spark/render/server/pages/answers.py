@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from amper_spark.render.server.busy import busy
 from amper_spark.render.server.envelopes import TITLES, RefusalError
 from amper_spark.render.server.headers import BARE_POLICY
 from amper_spark.render.server.pages.assets import asset_url, assets
@@ -38,7 +39,6 @@ _HEADERS = {
     # With none at all, browsers would not say either which origin a form is from.
     "Referrer-Policy": "same-origin",
 }
-_BUSY_RETRY_S = 5
 _SEE_OTHER = 303
 _WORDS: Mapping[int, str] = {
     403: "That is not allowed",
@@ -121,8 +121,7 @@ class PageRoute(APIRoute):
             except RequestValidationError:
                 return refusal_page(request, RefusalError(400, "BAD_PARAMETER", "this address is not whole"))
             except sqlite3.OperationalError as error:
-                _LOG.error("the database cannot be used: %s", error)
-                return refusal_page(request, _busy())
+                return refusal_page(request, busy(error))
             except ClientDisconnect:
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, people are told so in a page
@@ -166,8 +165,3 @@ def _sign_in_first(request: Request) -> Response:
     if request.method == "GET" and request.url.query:
         asked += f"?{request.url.query}"
     return see_other(f"/sign-in?next={quote(asked, safe='')}")
-
-
-def _busy() -> RefusalError:
-    detail = "The server's database cannot be used just now. Try again in a moment."
-    return RefusalError(503, "NOT_NOW", detail, headers={"Retry-After": str(_BUSY_RETRY_S)})

@@ -10,26 +10,25 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import JSONResponse, Response
 
 from amper_spark.render.server.envelopes import RefusalError
-from amper_spark.render.server.files import preview_url
+from amper_spark.render.server.files import PREVIEW_RETRY_S, preview_url
 from amper_spark.render.server.pages.answers import PageRoute, page, see_other, wants_json
-from amper_spark.render.server.pages.shelf import Shelf, Wanted, grouped
-from amper_spark.render.server.service import Service, ServiceOf  # noqa: TC001 - as above
+from amper_spark.render.server.pages.listing import DescriptorListing, Wanted, grouped
+from amper_spark.render.server.service import ServiceOf  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amper_spark.render.server.pages.shelf import Entry
+    from amper_spark.render.server.pages.listing import Entry
 
 _MAX_WORDS = 200
-_RETRY_S = "30"
 
 
-def browse_router(shelf: Shelf, *, entrance: Callable[..., object]) -> APIRouter:
+def browse_router(listing: DescriptorListing, *, entrance: Callable[..., object]) -> APIRouter:
     """Make the pages.
 
     Parameters
     ----------
-    shelf : Shelf
+    listing : DescriptorListing
     entrance : callable
         A dependency that lets in who may read.
 
@@ -44,33 +43,34 @@ def browse_router(shelf: Shelf, *, entrance: Callable[..., object]) -> APIRouter
     def browse(request: Request, service: ServiceOf) -> Response:
         """List descriptors."""
         wanted, hint = _wanted(request)
-        found = shelf.select(wanted)
-        made = _made(service)
+        found = listing.select(wanted)
+        made = service.storage.made_previews()
         return page(
             request,
             "browse.html",
-            shelf=shelf,
+            listing=listing,
             wanted=wanted,
             tempo=_tempo_of(request),
             hint=hint,
             groups=grouped(found),
             n_found=len(found),
             made=made,
-            n_missing=sum(entry.name not in made for entry in shelf.entries),
+            n_missing=sum(entry.name not in made for entry in listing.entries),
         )
 
     @router.get("/descriptors/{name}")
     def descriptor(request: Request, name: str, service: ServiceOf) -> Response:
         """Tell all about a descriptor."""
-        entry = shelf.find(name)
+        entry = listing.find(name)
         if entry is None:
             raise RefusalError(404, "NOT_FOUND", "There is no descriptor of this name.")
-        return page(request, "descriptor.html", entry=entry, is_made=entry.name in _made(service))
+        is_made = service.storage.preview(entry.name).exists()
+        return page(request, "descriptor.html", entry=entry, is_made=is_made)
 
     @router.get("/previews")
     def preview(request: Request) -> Response:
         """Send the browser to the preview of a descriptor; tell scripts where it is."""
-        entry = shelf.find(request.query_params.get("descriptor", ""))
+        entry = listing.find(request.query_params.get("descriptor", ""))
         if entry is None:
             raise RefusalError(404, "NOT_FOUND", "There is no descriptor of this name.")
         url = preview_url(request, "", entry.name)
@@ -101,13 +101,9 @@ def _tempo_of(request: Request) -> str:
     return request.query_params.get("tempo", "").strip()[:_MAX_WORDS]
 
 
-def _made(service: Service) -> frozenset[str]:
-    return frozenset(file.stem for file in service.storage.previews.glob("*.mp3"))
-
-
 def _not_yet(entry: Entry) -> RefusalError:
     detail = (
         f"The preview of {entry.full_title} is not made yet. The server makes previews while it has nothing "
         f"else to do: try again in half a minute."
     )
-    return RefusalError(404, "NOT_FOUND", detail, headers={"Retry-After": _RETRY_S})
+    return RefusalError(404, "NOT_FOUND", detail, headers={"Retry-After": str(PREVIEW_RETRY_S)})

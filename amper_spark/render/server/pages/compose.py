@@ -17,17 +17,20 @@ from amper_spark.render.server.job import Kind
 from amper_spark.render.server.limits import parsed
 from amper_spark.render.server.pages.answers import PageRoute, page, refusal_page, see_other, wants_json
 from amper_spark.render.server.pages.forms import Form, FormOf
+from amper_spark.render.server.pages.listing import grouped
 from amper_spark.render.server.pages.outline import editable
+from amper_spark.render.server.pages.own_jobs import own_job
 from amper_spark.render.server.pages.rows import (
     BLANK_ROWS,
+    MAX_ROWS,
     Problem,
     Row,
+    excess,
     field_of,
     filled,
     filled_in,
     timeline_of,
 )
-from amper_spark.render.server.pages.shelf import grouped
 from amper_spark.render.server.pages.visitors import SignedIn  # noqa: TC001 - as above
 from amper_spark.render.server.renders import taken
 from amper_spark.render.server.requests import TIMELINE_POINTER
@@ -36,7 +39,7 @@ from amper_spark.render.server.service import Service, ServiceOf  # noqa: TC001 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from amper_spark.render.server.pages.shelf import Shelf
+    from amper_spark.render.server.pages.listing import DescriptorListing
     from amper_spark.render.server.tokens import Token
 
 PRESETS = (
@@ -52,12 +55,12 @@ _KB = 1_024
 _KEPT = {"Cache-Control": "private, no-cache"}
 
 
-def compose_router(shelf: Shelf, *, entrance: Callable[..., object]) -> APIRouter:
+def compose_router(listing: DescriptorListing, *, entrance: Callable[..., object]) -> APIRouter:
     """Make the page.
 
     Parameters
     ----------
-    shelf : Shelf
+    listing : DescriptorListing
     entrance : callable
         A dependency that lets in who may have music made.
 
@@ -74,24 +77,26 @@ def compose_router(shelf: Shelf, *, entrance: Callable[..., object]) -> APIRoute
         query = request.query_params
         if "from" in query:
             timeline = _timeline_of_job(query["from"], query.get("as", ""), client, service)
-            return _editor(request, shelf, service, timeline=timeline, fresh="replace")
-        entry = shelf.find(query.get("add", ""))
+            return _editor(request, listing, service, timeline=timeline, fresh="replace")
+        entry = listing.find(query.get("add", ""))
         first = Row("0", entry.name) if entry else Row()
         timeline, _ = timeline_of(Form({name: [value] for name, value in first._asdict().items()}))
-        return _editor(request, shelf, service, timeline=timeline, fresh="add" if entry else "")
+        return _editor(request, listing, service, timeline=timeline, fresh="add" if entry else "")
 
     @router.post("/compose")
     def compose(request: Request, client: SignedIn, form: FormOf, service: ServiceOf) -> Response:
         """Have the music made, or say what is in its way."""
-        return _take(request, client, form, service, shelf)
+        return _take(request, client, form, service, listing)
 
     return router
 
 
-def _take(request: Request, client: Token, form: Form, service: Service, shelf: Shelf) -> Response:
+def _take(
+    request: Request, client: Token, form: Form, service: Service, listing: DescriptorListing
+) -> Response:
     asked = form.text("from")
     if asked == "more":
-        return _editor(request, shelf, service, form=form, n_blank=2 * BLANK_ROWS)
+        return _editor(request, listing, service, form=form, problems=excess(form), n_blank=2 * BLANK_ROWS)
     try:
         timeline: Any
         problems: list[Problem] = []
@@ -100,7 +105,7 @@ def _take(request: Request, client: Token, form: Form, service: Service, shelf: 
         else:
             timeline, problems = timeline_of(form)
         if problems:
-            return _editor(request, shelf, service, form=form, problems=problems, status=422)
+            return _editor(request, listing, service, form=form, problems=problems, status=422)
         job = taken(
             Kind.RENDER,
             _request(timeline, form),
@@ -117,7 +122,7 @@ def _take(request: Request, client: Token, form: Form, service: Service, shelf: 
         ]
         return _editor(
             request,
-            shelf,
+            listing,
             service,
             form=form,
             problems=problems,
@@ -130,7 +135,7 @@ def _take(request: Request, client: Token, form: Form, service: Service, shelf: 
 
 def _editor(
     request: Request,
-    shelf: Shelf,
+    listing: DescriptorListing,
     service: Service,
     *,
     timeline: Any = None,
@@ -142,19 +147,20 @@ def _editor(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Show the form: filled in as it came, or with a timeline."""
-    values = filled_in(form) if form is not None else filled(timeline)
+    found = filled_in(form) if form is not None else filled(timeline)
+    is_shown, values = found is not None, found or filled_in(Form({}))
     text = form.text("timeline") if form is not None else json.dumps(timeline, indent=2, ensure_ascii=False)
     return page(
         request,
         "compose.html",
         status=status,
         headers={**_KEPT, **(headers or {})},
-        shelf=shelf,
-        groups=grouped(shelf.entries),
-        made=frozenset(file.stem for file in service.storage.previews.glob("*.mp3")),
-        values=values or filled_in(Form({})),
-        is_shown=values is not None,
-        n_blank=n_blank,
+        listing=listing,
+        groups=grouped(listing.entries),
+        made=service.storage.made_previews(),
+        values=values,
+        is_shown=is_shown,
+        n_blank=min(n_blank, MAX_ROWS - len(values["rows"])),
         text=text,
         fresh=fresh,
         problems=problems or [],
@@ -171,9 +177,7 @@ def _editor(
 
 def _timeline_of_job(job_id: str, told: str, client: Token, service: Service) -> Any:
     """Return the timeline of a job, as it was asked for, with the seed that was drawn; or as composed."""
-    job = service.jobs.find(job_id, client_id=client.id)
-    if job is None:
-        raise RefusalError(404, "NOT_FOUND", "There is no such music of yours, or no longer.")
+    job = own_job(job_id, client, service)
     if told == "composed" and job.timeline is not None:
         whole = {name: value for name, value in job.timeline.items() if name != "notifications"}
         return editable(whole) or whole

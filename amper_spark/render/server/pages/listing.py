@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from amper_spark.descriptors.naming import titled
-from amper_spark.render.server.entity_index import DescriptorEntity, EntityIndex, EntityKind
+from amper_spark.render.server.entity_index import DescriptorEntity, EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +84,7 @@ class Wanted(NamedTuple):
         )
 
 
-class Shelf:
+class DescriptorListing:
     """All descriptors of an offer.
 
     Parameters
@@ -95,10 +95,9 @@ class Shelf:
     def __init__(self, offer: Offer) -> None:
         genres = tuple(offer.catalogue.hierarchy)
         self.tones: Mapping[str, int] = {genre: place % N_TONES for place, genre in enumerate(genres)}
-        index = EntityIndex(offer.catalogue, offer.instruments, offer.bands, offer.hits)
         found = [
             _entry(one, offer, self.tones)
-            for one in index.all(EntityKind.DESCRIPTOR)
+            for one in offer.index.all(EntityKind.DESCRIPTOR)
             if isinstance(one, DescriptorEntity)
         ]
         order = {style: place for place, style in enumerate(_styles(offer))}
@@ -127,9 +126,9 @@ class Shelf:
 
 
 @cache
-def shelf_of(offer: Offer) -> Shelf:
-    """Make the shelf of an offer, once."""
-    return Shelf(offer)
+def listing_of(offer: Offer) -> DescriptorListing:
+    """Make the listing of an offer, once."""
+    return DescriptorListing(offer)
 
 
 def grouped(entries: Iterable[Entry]) -> list[tuple[str, int, list[tuple[str, list[Entry]]]]]:

@@ -1,56 +1,55 @@
-"""The jobs that somebody has asked for, newest first."""
+"""Jobs of whoever looks; to whom those of others are as those that there are not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from amper_spark.render.server.job import Job, job_of
+from amper_spark.render.server.envelopes import RefusalError
 
 if TYPE_CHECKING:
-    from amper_spark.render.server.database import Database
+    from amper_spark.render.server.job import Job, JobSummary
+    from amper_spark.render.server.service import Service
+    from amper_spark.render.server.tokens import Token
 
-PAGE = 20
-"""Jobs of a page."""
-
-# Who has asked is found by the index of idempotency keys, which begins with it.
-_NEWEST = """
-SELECT * FROM jobs
-WHERE client_id = :client_id
-    AND (:before IS NULL
-        OR number < (SELECT number FROM jobs WHERE id = :before AND client_id = :client_id))
-ORDER BY number DESC LIMIT :limit
-"""
+VIEW_BYTES = 65_536
+"""As with bodies, what takes longer to show counts as more requests: one for each so many bytes."""
 
 
-class OwnJobs(NamedTuple):
-    """A page of jobs.
+def own_job(job_id: str, client: Token, service: Service) -> Job:
+    """Find a job with its timelines, and count it as as many requests as these are large.
 
     Parameters
     ----------
-    jobs : list of Job
-    has_more : bool
-        Whether there are older ones.
-    """
-
-    jobs: list[Job]
-    has_more: bool
-
-
-def own_jobs(database: Database, client_id: str, *, before: str | None = None) -> OwnJobs:
-    """List the jobs of a client.
-
-    Parameters
-    ----------
-    database : Database
-    client_id : str
-    before : str, optional
-        Id of a job: those that are older. Of none, or of somebody else's, there are none.
+    job_id : str
+    client : Token
+        Whoever looks.
+    service : Service
 
     Returns
     -------
-    OwnJobs
+    Job
+
+    Raises
+    ------
+    RefusalError
+        404: there is none, or it is somebody else's.
     """
-    rows = database.connection.execute(
-        _NEWEST, {"client_id": client_id, "before": before, "limit": PAGE + 1}
-    ).fetchall()
-    return OwnJobs([job_of(row) for row in rows[:PAGE]], len(rows) > PAGE)
+    job = service.jobs.find(job_id, client_id=client.id)
+    if job is None:
+        raise none_such(service)
+    service.doors.count_more(client.id, job.n_timeline_bytes // VIEW_BYTES)
+    return job
+
+
+def own_summary(job_id: str, client: Token, service: Service) -> JobSummary:
+    """Find a job without its timelines, as `own_job` finds it with them."""
+    job = service.jobs.find_summary(job_id, client_id=client.id)
+    if job is None:
+        raise none_such(service)
+    return job
+
+
+def none_such(service: Service) -> RefusalError:
+    """Refuse what is not there, or is somebody else's."""
+    detail = f"There is no such music of yours. Music is kept for {service.settings.keep_hours:g} hours."
+    return RefusalError(404, "NOT_FOUND", detail)

@@ -1,38 +1,39 @@
-"""A job as its page shows it: what it is called, how far it is, and what has become of it."""
+"""A job as its page shows it: how far it is, and what has become of it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from amper_spark.render.server.job import ENDED, RUNNING, Job, Kind, Status
+from amper_spark.render.server.job import ENDED, RUNNING, Job, JobSummary, Kind, Status
 from amper_spark.render.server.pages.outline import stretches
 from amper_spark.render.server.pages.waves import HEIGHT, WIDTH, read_wave
-from amper_spark.render.server.pages.wording import status_words
+from amper_spark.render.server.pages.wording import status_words, title_words
 from amper_spark.render.server.resources import filename_of
 from amper_spark.render.server.waveform import CONTENT_TYPE as WAVEFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from amper_spark.render.server.pages.shelf import Shelf
+    from amper_spark.render.server.pages.listing import DescriptorListing
     from amper_spark.render.server.service import Service
 
 _WAVEFORM_FILE = "waveform.json"
 _NOTE = re.compile(r"(WARNING|ERROR): *(.*)", re.DOTALL)
-_TITLED = 3
 # Composing takes a moment, playing the rest.
 _COMPOSING_SHARE = 0.1
 
 
-def shown(job: Job, service: Service, shelf: Shelf, instruments: Mapping[str, str]) -> dict[str, Any]:
+def shown(
+    job: Job, service: Service, listing: DescriptorListing, instruments: Mapping[str, str]
+) -> dict[str, Any]:
     """Gather what the page of a job shows.
 
     Parameters
     ----------
     job : Job
     service : Service
-    shelf : Shelf
+    listing : DescriptorListing
     instruments : mapping of str to str
         Names by ids.
 
@@ -46,7 +47,7 @@ def shown(job: Job, service: Service, shelf: Shelf, instruments: Mapping[str, st
     duration_s = outline[-1].end_s if outline else (wave.duration_s if wave else 0.0)
     return {
         "job": job,
-        "title": title_of(job, shelf),
+        "title": title_words(job),
         "words": words_of(job, service),
         "percent": percent_of(job),
         "is_ended": job.status in ENDED,
@@ -57,7 +58,7 @@ def shown(job: Job, service: Service, shelf: Shelf, instruments: Mapping[str, st
         "wave": wave,
         "wave_size": (WIDTH, HEIGHT),
         "duration_s": duration_s,
-        "stretches": [(one, shelf.find(one.descriptor) if one.descriptor else None) for one in outline],
+        "stretches": [(one, listing.find(one.descriptor) if one.descriptor else None) for one in outline],
         "instruments": instruments,
         "notes": [_note(text) for text in (job.timeline or {}).get("notifications", [])],
         "seed": (job.timeline or {}).get("random_seed"),
@@ -65,22 +66,12 @@ def shown(job: Job, service: Service, shelf: Shelf, instruments: Mapping[str, st
     }
 
 
-def title_of(job: Job, shelf: Shelf) -> str:
-    """Say what a job is called: as its file is, or by its descriptors."""
-    if name := job.request.get("attachment_filename"):
-        return str(name)
-    names = list(dict.fromkeys(_descriptors(job.request["timeline"])))
-    titles = [entry.full_title if (entry := shelf.find(name)) else name for name in names[:_TITLED]]
-    more = [f"{len(names) - _TITLED} more"] if len(names) > _TITLED else []
-    return ", ".join(titles + more) or "Untitled"
-
-
-def words_of(job: Job, service: Service) -> str:
+def words_of(job: JobSummary, service: Service) -> str:
     """Say how far a job is."""
     return status_words(job, service.jobs.queue_position(job))
 
 
-def percent_of(job: Job) -> int | None:
+def percent_of(job: JobSummary) -> int | None:
     """Say how much of a job is done; None while it waits."""
     if job.status in ENDED:
         return 100
@@ -91,18 +82,6 @@ def percent_of(job: Job) -> int | None:
     if job.status is Status.RUNNING_COMPOSE:
         return round(_COMPOSING_SHARE * job.progress_percent)
     return round(100 * _COMPOSING_SHARE + (1 - _COMPOSING_SHARE) * job.progress_percent)
-
-
-def _descriptors(value: object) -> Iterator[str]:
-    """Find the descriptors of a timeline, whatever else is in it."""
-    if isinstance(value, dict):
-        if isinstance(value.get("descriptor"), str):
-            yield value["descriptor"]
-        children = [child for key, child in value.items() if key not in ("meta", "info")]
-    else:
-        children = value if isinstance(value, list) else []
-    for child in children:
-        yield from _descriptors(child)
 
 
 def _note(text: object) -> tuple[str, str]:

@@ -13,9 +13,9 @@ from amper_spark.render.server.pages.answers import PageRoute
 from amper_spark.render.server.pages.assets import asset_type, assets, version
 from amper_spark.render.server.pages.browse import browse_router
 from amper_spark.render.server.pages.compose import compose_router
+from amper_spark.render.server.pages.listing import listing_of
 from amper_spark.render.server.pages.music import music_router
 from amper_spark.render.server.pages.sessions import Sessions
-from amper_spark.render.server.pages.shelf import shelf_of
 from amper_spark.render.server.pages.signing import signing_router
 from amper_spark.render.server.pages.visitors import Entrance
 
@@ -40,14 +40,14 @@ def page_router(offer: Offer, *, secret: bytes) -> APIRouter:
     APIRouter
         None of its routes is part of the API or its description.
     """
-    sessions, shelf = Sessions(secret), shelf_of(offer)
+    sessions, listing = Sessions(secret), listing_of(offer)
     router = APIRouter(include_in_schema=False)
     for part in (
         _asset_router(),
         signing_router(sessions),
-        browse_router(shelf, entrance=Entrance(sessions, "read")),
-        compose_router(shelf, entrance=Entrance(sessions, "read", "render")),
-        music_router(shelf, offer, entrance=Entrance(sessions, "render")),
+        browse_router(listing, entrance=Entrance(sessions, "read")),
+        compose_router(listing, entrance=Entrance(sessions, "read", "render")),
+        music_router(listing, offer, entrance=Entrance(sessions, "render")),
     ):
         router.include_router(part)
     return router

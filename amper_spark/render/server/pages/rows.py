@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 SILENCE = "silence"
 BLANK_ROWS = 3
+MAX_ROWS = 100
+"""Each takes some 3 kB of a page."""
 DEFAULT_LENGTH_S = 30.0
 
 _ENDINGS = ("cut", "ringout")
 _RING_S = 2.0
-_MAX_ROWS = 1_000
 _FIELDS = {"/spans/0/tempo": "tempo", "/spans/1/time": "length", "/random_seed": "seed"}
+_SEED = re.compile("[+-]?[0-9]{1,30}")
 _ACTION = re.compile(r"/spans/0/actions/([0-9]{1,6})(.*)")
 _COLUMNS = (("descriptor", "descriptor"), ("tonic", "tonic"), ("quality", "quality"), ("_at", "ending"))
 
@@ -58,12 +60,19 @@ class Problem(NamedTuple):
 
 
 def rows_of(form: Form) -> list[Row]:
-    """Read the rows of a form."""
-    columns = [form.texts(name)[:_MAX_ROWS] for name in Row._fields]
+    """Read the rows of a form, the first `MAX_ROWS` of them."""
+    columns = [form.texts(name)[:MAX_ROWS] for name in Row._fields]
     most = max((len(column) for column in columns), default=0)
     return [
         Row(*(column[place] if place < len(column) else "" for column in columns)) for place in range(most)
     ]
+
+
+def excess(form: Form) -> list[Problem]:
+    """Say so if a form has more regions than rows are read."""
+    if not any(text for name in ("start", "descriptor") for text in form.texts(name)[MAX_ROWS:]):
+        return []
+    return [Problem("timeline", f"These are more than {MAX_ROWS} regions: send the timeline as JSON, below.")]
 
 
 def timeline_of(form: Form) -> tuple[dict[str, Any], list[Problem]]:
@@ -79,10 +88,10 @@ def timeline_of(form: Form) -> tuple[dict[str, Any], list[Problem]]:
         What cannot be read is left out.
     problems : list of Problem
     """
-    problems: list[Problem] = []
+    problems = excess(form)
     length_s = _number(form.text("length") or f"{DEFAULT_LENGTH_S:g}", "length", problems) or 0.0
     tempo_bpm = _number(form.text("tempo"), "tempo", problems)
-    seed = _number(form.text("seed"), "seed", problems)
+    seed = _seed(form.text("seed"), problems)
     timed = _timed(rows_of(form), problems)
     ends_s = [start_s for start_s, _ in timed[1:]] + [length_s]
     # Where there is no region, there is an end all the same.
@@ -91,7 +100,7 @@ def timeline_of(form: Form) -> tuple[dict[str, Any], list[Problem]]:
         for (start_s, row), end_s in zip(timed, ends_s, strict=False)
     ]
     music = {"type": "metered", "time": 0, **({} if tempo_bpm is None else {"tempo": tempo_bpm})}
-    seeded = {} if seed is None else {"random_seed": int(seed) if seed.is_integer() else seed}
+    seeded = {} if seed is None else {"random_seed": seed}
     spans = [{**music, "actions": actions}, {"type": "unmetered", "time": length_s}]
     return {**seeded, "spans": spans}, problems
 
@@ -114,7 +123,8 @@ def filled(timeline: Mapping[str, Any]) -> dict[str, Any] | None:
         rows = [_row(action) for action in music["actions"]]
         told = {"length": end["time"], "tempo": music.get("tempo"), "seed": timeline.get("random_seed")}
         is_plain = (
-            timeline.keys() <= {"random_seed", "spans"}
+            len(rows) <= MAX_ROWS
+            and timeline.keys() <= {"random_seed", "spans"}
             and music.keys() <= {"type", "time", "tempo", "actions"}
             and not music["time"]
             and all(action.keys() == {"time", "add_region"} for action in music["actions"])
@@ -206,6 +216,14 @@ def _row(action: Mapping[str, Any]) -> Row:
         str(key.get("tonic", "")),
         str(key.get("quality", "")),
     )
+
+
+def _seed(text: str, problems: list[Problem]) -> float | None:
+    # A float would make neighbours of large integers.
+    if _SEED.fullmatch(text):
+        return int(text)
+    value = _number(text, "seed", problems)
+    return int(value) if value is not None and value.is_integer() else value
 
 
 def _number(text: str, field: str, problems: list[Problem]) -> float | None:

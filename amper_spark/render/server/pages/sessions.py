@@ -91,7 +91,8 @@ def set_cookie(request: Request, response: Response, value: str, *, max_age_s: i
         path="/",
         secure=_is_https(request),
         httponly=True,
-        samesite="strict",
+        # Links in mails and on other pages open; what changes anything is posted, and other sites cannot.
+        samesite="lax",
     )
 
 

@@ -84,8 +84,8 @@ SignedIn = Annotated[Token, Depends(_signed_in)]
 def refuse_other_origins(request: Request) -> None:
     """Refuse what a page of another site has a browser post.
 
-    Cookies are sent to pages of this site alone, by SameSite; this holds where a browser is old, and for
-    signing in, which needs no cookie.
+    By SameSite, cookies come with what other sites lead to, and with nothing that they post; this holds where
+    a browser is old, and for signing in, which needs no cookie.
 
     Raises
     ------

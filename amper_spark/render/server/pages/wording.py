@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from amper_spark.descriptors.naming import titled
-from amper_spark.render.server.job import Job, Kind, Status
+from amper_spark.render.server.job import JobSummary, Kind, Status
 from amper_spark.render.server.resources import iso_date
 
 if TYPE_CHECKING:
@@ -22,22 +22,29 @@ _WORDS: Mapping[Status, str] = {
     Status.CREATED: "Ready",
     Status.FAILED_CREATE: "Failed",
 }
-_PRESETS: Mapping[str, str] = {"MASTER_MP3": "MP3", "MASTER_WAV": "WAV", "STEMS_WAV": "Stems (ZIP)"}
+_TYPES: Mapping[str, str] = {"audio/mp3": "MP3", "audio/wav": "WAV", "application/zip": "Stems (ZIP)"}
 _SHARP, _FLAT = "is", "es"
 
 
-def status_words(job: Job, queue_position: int | None) -> str:
+def status_words(job: JobSummary, queue_position: int | None) -> str:
     """Say how far a job is."""
     if queue_position is not None:
         return "Next in line" if queue_position == 1 else f"Number {queue_position} in line"
     return _WORDS[job.status]
 
 
-def kind_words(job: Job) -> str:
-    """Say what a job makes."""
+def title_words(job: JobSummary) -> str:
+    """Say what a job is called."""
+    return job.title or "Untitled"
+
+
+def kind_words(job: JobSummary) -> str:
+    """Say what a job has made, or makes."""
     if job.kind is Kind.COMPOSITION:
         return "Timeline"
-    return _PRESETS.get(str(job.request.get("preset")), "Music")
+    return next(
+        (_TYPES[file["content_type"]] for file in job.files if file["content_type"] in _TYPES), "Music"
+    )
 
 
 def clock(seconds: float) -> str:
@@ -111,6 +118,7 @@ FILTERS: Mapping[str, Callable[..., str | None]] = {
     "kind_words": kind_words,
     "number": number,
     "size": size,
+    "title_words": title_words,
     "titled": titled,
     "tonic": tonic,
 }

@@ -38,7 +38,11 @@ def http_version(studio):
         thread.join()
 
 
-@rule("1", "paths start with `/v1`; `/health`, `/metrics` and pages for people are ours")
+@rule(
+    "1",
+    "paths start with `/v1`",
+    differently="those of the API do; beside them are `/health`, `/live`, `/metrics` and pages for people",
+)
 def paths(studio):
     paths = set(studio.get("/openapi.json").json()["paths"]) - {"/health", "/live", "/metrics"}
     assert all(path.startswith("/v1/") for path in paths)

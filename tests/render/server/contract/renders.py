@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from email.message import Message
 
 import pytest
 import soundfile
 
+from amper_spark.render.server.sweeping import expire_jobs
 from tests.render.server.contract.rules import rule
 from tests.render.server.contract.studio import music
 
@@ -71,28 +73,31 @@ def render_id(studio):
 @rule(
     "2.2",
     "`status`: WAITING_COMPOSE, RUNNING_COMPOSE, WAITING_RENDER, RUNNING_RENDER, CREATED, in this order",
+    differently="who has composed plays, too: RUNNING_RENDER follows RUNNING_COMPOSE, and a render is "
+    "WAITING_RENDER only if its worker is lost in between",
 )
 def render_status(studio):
     jobs = studio.service.jobs
-    posted = studio.post("simple_renders", timeline=music(), preset="MASTER_WAV").json()["data"]
-    seen = [posted["attributes"]]
+    for is_lost in (False, True):
+        posted = studio.post("simple_renders", timeline=music(), preset="MASTER_WAV").json()["data"]
+        seen = [posted["attributes"]["status"]]
 
-    def look():
-        seen.append(studio.data(posted["links"]["self"])["attributes"])
+        def look(url=posted["links"]["self"], seen=seen):
+            seen.append(studio.data(url)["attributes"]["status"])
 
-    job = jobs.take("a")
-    look()
-    jobs.composed(job.id, "a", music())
-    jobs.release_lost(owner="a")
-    look()
-    jobs.take("b")
-    look()
-    jobs.created(job.id, "b")
-    look()
-    assert [one["status"] for one in seen] == [
-        *("WAITING_COMPOSE", "RUNNING_COMPOSE", "WAITING_RENDER", "RUNNING_RENDER", "CREATED")
-    ]
-    assert [one["progress_percent"] for one in seen] == [None, 0, None, 0, None]
+        job = jobs.take("a")
+        look()
+        jobs.composed(job.id, "a", music())
+        look()
+        if is_lost:
+            jobs.release_lost(owner="a")
+            look()
+            jobs.take("b")
+            look()
+        jobs.created(job.id, "b" if is_lost else "a")
+        look()
+        again = ["WAITING_RENDER", "RUNNING_RENDER"] if is_lost else []
+        assert seen == ["WAITING_COMPOSE", "RUNNING_COMPOSE", "RUNNING_RENDER", *again, "CREATED"]
 
 
 @rule("2.2", "`FAILED_CREATE` is final: no more work is done")
@@ -223,7 +228,12 @@ def composition_links(studio):
 
 @rule("2.3", "it can be had for 24 to 48 h, after which it may be deleted")
 def lifetime(studio):
-    assert studio.settings.keep_hours >= 24
+    made = studio.composed(music())
+    ended = "UPDATE jobs SET date_finish = ? WHERE id = ?"
+    for hours, status in ((24, 200), (48.1, 404)):
+        studio.service.database.connection.execute(ended, (time.time() - 3_600 * hours, made["id"]))
+        expire_jobs(studio.service.jobs, studio.service.storage, keep_hours=studio.settings.keep_hours)
+        assert studio.get(made["links"]["self"]).status_code == status
 
 
 @rule("2.4", "a render repairs unknown instruments, descriptors and qualities silently")
@@ -236,7 +246,11 @@ def render_repairs(studio):
     assert len(made["timeline"]["notifications"]) == 3
 
 
-@rule("2.4", "a render of a timeline with structural faults fails; here it is refused, with all of them")
+@rule(
+    "2.4",
+    "a render of a timeline with structural faults is taken, 201, and then FAILED_CREATE",
+    differently="it is refused at once, 422, with all its faults",
+)
 def render_refuses(studio):
     timeline = music()
     timeline["spans"][0]["regions"][0]["beat"] = "0"

@@ -15,7 +15,7 @@ HEADING = """\
 
 What is documented of Amper's API, version 1, and whether this server keeps it. Each rule is checked against
 a server that really does the jobs by `tests/render/server/test_contract.py`, which also checks that this page
-says the same.
+says the same. Where a rule is kept *differently*, what is checked is what this server does instead.
 
 To write it anew: `python tests/render/server/test_contract.py > docs/contract.md`.
 """
@@ -54,33 +54,36 @@ class Rule:
     name : str
         Of the check.
     check : callable or None
-        Fails if the rule is not kept; None: nothing can be checked, and the rule is not kept.
+        Fails if the server does not do what the rule, or its difference, says; None: the rule is not kept.
+    difference : str
+        What the server does instead; empty if it keeps the rule to the letter.
     reason : str
-        Why it is not kept; empty if it is.
+        Why the rule is not kept; empty if it is.
     """
 
     section: str
     text: str
     name: str
     check: Callable[[Studio], None] | None = None
+    difference: str = ""
     reason: str = ""
 
 
 RULES: list[Rule] = []
 
 
-def rule(section: str, text: str, *, not_yet: str = "") -> Callable[[Callable[[Studio], None]], None]:
-    """Note a rule, whose check follows; and why it fails, if it does."""
+def rule(section: str, text: str, *, differently: str = "") -> Callable[[Callable[[Studio], None]], None]:
+    """Note a rule, whose check follows; and what the server does instead, if it does."""
 
     def noted(check: Callable[[Studio], None]) -> None:
-        RULES.append(Rule(section, text, check.__name__.strip("_"), check, not_yet))
+        RULES.append(Rule(section, text, check.__name__.strip("_"), check, differently))
 
     return noted
 
 
 def not_kept(section: str, text: str, reason: str) -> None:
     """Note a rule that this server does not keep."""
-    RULES.append(Rule(section, text, "", None, reason))
+    RULES.append(Rule(section, text, "", reason=reason))
 
 
 def in_order() -> list[Rule]:
@@ -91,8 +94,13 @@ def in_order() -> list[Rule]:
 def page() -> str:
     """Write all rules as a page of documentation."""
     rules = in_order()
-    kept = sum(not one.reason for one in rules)
-    lines = [HEADING, f"{kept} of {len(rules)} rules are kept.", ""]
+    n_lacking, n_different = (
+        sum(bool(one.reason) for one in rules),
+        sum(bool(one.difference) for one in rules),
+    )
+    n_kept = len(rules) - n_lacking - n_different
+    total = f"Of {len(rules)} rules, {n_kept} are kept, {n_different} differently; {n_lacking} are not."
+    lines = [HEADING, total, ""]
     for section, title in SECTIONS.items():
         lines += [f"## {section} {title}", "", "| rule | kept | check |", "| --- | --- | --- |"]
         lines += [_row(one) for one in rules if one.section == section]
@@ -101,5 +109,8 @@ def page() -> str:
 
 
 def _row(one: Rule) -> str:
-    kept = f"no: {one.reason}" if one.reason else "yes"
+    if one.reason:
+        kept = f"no: {one.reason}"
+    else:
+        kept = f"differently: {one.difference}" if one.difference else "yes"
     return f"| {one.text} | {kept} | {f'`{one.name}`' if one.name else 'none'} |"

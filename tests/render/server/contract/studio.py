@@ -11,7 +11,6 @@ from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.render.engine.fonts import load_font
 from amper_spark.render.server.app import create_app
 from amper_spark.render.server.offer import load_offer
-from amper_spark.render.server.requests import limits_of
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.render.server.storage import Storage
 from amper_spark.render.server.work import Means
@@ -46,7 +45,7 @@ class Studio:
         self.client = TestClient(app, base_url=BASE, headers={"Accept": MEDIA_TYPE})
         font = folder / "whole.sf2"
         font.write_bytes(whole_font())
-        means = Means(load_font(font), load_catalogue(), limits_of(settings))
+        means = Means(load_font(font), load_catalogue(), settings.limits)
         self.worker = Worker("worker", storage, means, job_timeout_s=60)
 
     def ask(self, method, path, *, token=None, **options):

@@ -97,6 +97,22 @@ def test_failures_are_pages_for_people_and_json_for_scripts_and_programs(vera, s
     assert vera.get("/v1/simple_renders/x").json()["errors"][0]["status"] == "401"
 
 
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_addresses_that_lead_nowhere_are_told_in_pages_to_people(client):
+    for path in ("/nothing", "/v1x", "/music/x/y/z"):
+        response = client.get(path, headers=HTML)
+        assert response.status_code == 404
+        assert "There is nothing here" in check_self_contained(response).text
+        assert client.get(path).json()["errors"][0]["code"] == "NOT_FOUND"
+    for path in ("/v1/nothing", "/v1"):
+        assert client.get(path, headers=HTML).json()["errors"][0]["code"] == "NOT_FOUND"
+    wrong = client.get("/sign-out", headers=HTML)
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert "can only be sent something" in check_self_contained(wrong).text
+
+
 def test_a_database_that_cannot_be_used_is_told_in_a_page(vera, service, monkeypatch):
     def locked(*_):
         raise sqlite3.OperationalError("database is locked")

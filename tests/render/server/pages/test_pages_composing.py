@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.server.pages.forms import Form
-from amper_spark.render.server.pages.rows import filled, timeline_of
+from amper_spark.render.server.pages.rows import MAX_ROWS, filled, timeline_of
+from amper_spark.render.server.work import Preset
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
 from tests.render.server.asking import do_next_job, timeline
 from tests.render.server.pages.visiting import Page, check_self_contained
@@ -89,6 +90,11 @@ def test_a_form_that_is_sent_twice_is_one_job(vera, service):
     assert sum(service.jobs.counts().values()) == 2
 
 
+def test_all_presets_can_be_chosen(vera):
+    page = Page(vera.get("/compose"))
+    assert [found["value"] for found in page.all("input", name="preset")] == list(Preset)
+
+
 def test_more_rows_are_had_without_scripts_and_nothing_is_lost(vera):
     page = Page(vera.post("/compose", data=FORM | {"from": "more"}))
     rows = [found["value"] for found in page.all("input", name="descriptor")]
@@ -96,7 +102,47 @@ def test_more_rows_are_had_without_scripts_and_nothing_is_lost(vera):
     assert page.one("input", name="seed")["value"] == "7"
 
 
+def test_forms_of_many_rows_are_held_to_what_a_page_shows(vera, service):
+    for n_rows, asked, status in ((MAX_ROWS + 1, "rows", 422), (1_000, "more", 200)):
+        form = FORM | {name: ["0"] * n_rows for name in ("start", "descriptor")} | {"from": asked}
+        response = vera.post("/compose", data=form)
+        assert response.status_code == status
+        page = check_self_contained(response)
+        assert "more than 100 regions: send the timeline as JSON" in page.text
+        assert len(page.all("input", name="start")) == MAX_ROWS
+    assert sum(service.jobs.counts().values()) == 0
+    blank = FORM | {"start": [*FORM["start"], *[""] * MAX_ROWS]}
+    assert vera.post("/compose", data=blank).status_code == 303
+
+
+def test_a_timeline_of_more_regions_than_rows_is_shown_as_json(vera):
+    regions = [{"time": at, "add_region": {"descriptor": "rock_indie_happy"}} for at in range(MAX_ROWS + 1)]
+
+    def document(n_regions):
+        music = {"type": "metered", "time": 0, "tempo": 90, "actions": regions[:n_regions]}
+        return {"spans": [music, {"type": "unmetered", "time": 200}]}
+
+    assert len(filled(document(MAX_ROWS))["rows"]) == MAX_ROWS
+    assert filled(document(MAX_ROWS + 1)) is None
+    sent = {"from": "json", "timeline": json.dumps(document(MAX_ROWS + 1)), "preset": "MASTER_MP3"}
+    place = vera.post("/compose", data=sent).headers["location"].removeprefix("/music/")
+    page = Page(vera.get(f"/compose?from={place}"))
+    assert "more than these rows" in page.text
+
+
+def test_seeds_are_taken_or_refused_as_they_were_written(vera, service):
+    largest = 2**53 - 1
+    place = vera.post("/compose", data=FORM | {"seed": str(largest)}).headers["location"]
+    job = service.jobs.find(place.removeprefix("/music/"))
+    assert job.request["timeline"]["random_seed"] == largest
+    assert Page(vera.get(f"/compose?from={job.id}")).one("input", name="seed")["value"] == str(largest)
+    refused = vera.post("/compose", data=FORM | {"seed": str(2**53 + 1)})
+    assert (refused.status_code, str(2**53 + 1) in Page(refused).text) == (422, True)
+
+
 FAULTS = (
+    ({"seed": "1.5"}, "seed"),
+    ({"seed": "9" * 40}, "seed"),
     ({"tempo": "fast"}, "tempo"),
     ({"tempo": "1000"}, "tempo"),
     ({"length": "2000"}, "length"),

@@ -511,6 +511,39 @@ def test_a_server_that_is_away_or_busy_loses_nothing(composing):
     page.said.clear()
 
 
+def test_what_a_proxy_says_is_not_taken_for_silence(composing):
+    page = composing()
+    answers = [{"body": "<html>", "content_type": "text/html"}, {"json": {"message": "too much"}}]
+    for answer in answers:
+        page.route("**/compose", lambda route, _, answer=answer: route.fulfill(status=413, **answer))
+        page.get_by_role("button", name="Make music").click()
+        page.get_by_text("What stands before the server has refused it: 413").wait_for()
+        page.unroute("**/compose")
+        page.locator(".region").first.press("ArrowRight")
+    page.said.clear()
+
+
+def test_the_whole_piece_keeps_within_what_can_be(composing):
+    page = composing()
+    length, seed = page.get_by_label("Length, s"), page.get_by_label("Seed")
+    for told, taken in (("100000000", 900), ("-5", 30.5), ("0", 30.5), ("60", 60)):
+        enter(length, told)
+        assert regions(page)[-1] == taken
+    for told in ("9007199254740993", "1.5"):
+        enter(seed, told)
+        assert seed.get_attribute("aria-invalid") == "true"
+    enter(seed, "7")
+    assert seed.get_attribute("aria-invalid") == "false"
+    text = page.get_by_label("Timeline as JSON")
+    page.get_by_text("The timeline as JSON", exact=True).click()
+    document = json.loads(text.input_value())
+    assert document["random_seed"] == 7
+    for length_s in (1e8, 1e12):
+        document["spans"][1]["time"] = length_s
+        text.fill(json.dumps(document))
+        assert 0 < page.locator("#ruler .tick").count() < 500
+
+
 def test_the_pages_do_without_scripts(opened, sign_in):
     page = sign_in(opened(java_script_enabled=False))
     page.get_by_role("button", name="Preview of Cinematic Minimal Tense").click()

@@ -6,7 +6,7 @@ import pytest
 
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.server.job import Kind
-from amper_spark.render.server.pages import own_jobs as own_jobs_module
+from amper_spark.render.server.pages import music as music_module
 from amper_spark.render.server.pages.outline import editable, stretches
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
@@ -21,7 +21,7 @@ HOSTILE = "<script>alert(1)<|script>"
 def ask(vera, service):
     def make(kind=Kind.RENDER, client=vera, **request):
         asked = {"timeline": timeline(), "preset": "MASTER_MP3", "make_timeline": True, **request}
-        return service.jobs.add(kind, asked, client_id=client.token.id, request_sha256="0")[0]
+        return service.jobs.add(kind, asked, client_id=client.token.id, request_sha256="0")
 
     return make
 
@@ -33,7 +33,7 @@ def test_no_music_is_no_dead_end(vera):
 
 
 def test_music_is_listed_newest_first_by_pages(vera, ask, visit, monkeypatch):
-    monkeypatch.setattr(own_jobs_module, "PAGE", 2)
+    monkeypatch.setattr(music_module, "PAGE", 2)
     ben = visit()
     jobs = [ask(attachment_filename=f"{number}.mp3") for number in range(5)]
     other = ask(client=ben)
@@ -49,6 +49,38 @@ def test_music_is_listed_newest_first_by_pages(vera, ask, visit, monkeypatch):
     assert "Older" not in last.text
     assert "Nothing older" in Page(vera.get(f"/music?before={other.id}")).text
     assert other.id not in vera.get("/music").text
+
+
+def test_the_list_and_the_progress_read_no_timelines(vera, ask, service):
+    job, waiting = ask(), ask()
+    do_next_job(service)
+    service.database.connection.execute("UPDATE jobs SET request = '{', timeline = '{'")
+    page = Page(vera.get("/music"))
+    assert page.text.count("Rock Indie Happy") == 2
+    for words in ("Ready MP3", "Next in line Music"):
+        assert words in page.text
+    assert vera.get(f"/music/{waiting.id}/progress").json()["words"] == "Next in line"
+    assert vera.get(f"/music/{job.id}/files/master.mp3").status_code == 303
+
+
+def test_what_shows_large_timelines_counts_as_several_requests(make_app, visit):
+    app = make_app(requests_per_minute=30)
+    service = app.state.service
+    rich = timeline(meta={"x": "x" * 5 * 65_536})
+
+    def after(path):
+        client = visit(app=app)
+        asked = {"timeline": rich, "preset": "MASTER_MP3"}
+        service.jobs.add(Kind.RENDER, asked, client_id=client.token.id, request_sha256="0")
+        job = do_next_job(service)
+        assert client.get(path.format(job.id)).status_code == 200
+        return client.get("/music")
+
+    assert after("/music/{}/progress").status_code == 200
+    for path in ("/music/{}", "/compose?from={}", "/compose?from={}&as=composed"):
+        held = after(path)
+        # Ten more requests, for the timeline that was asked for and the completed one, come back in 20 s.
+        assert (held.status_code, int(held.headers["retry-after"]) > 10) == (429, True), path
 
 
 def test_other_tokens_see_nothing(ask, visit, service):

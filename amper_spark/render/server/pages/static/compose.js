@@ -1,7 +1,7 @@
 // @ts-check
 // The editor: holds the piece, and has everything else show it or change it.
 
-import { added, atTempo, emptyPiece } from "./edits.js";
+import { added, atTempo, emptyPiece, lengthened } from "./edits.js";
 import { figure, snapped } from "./grid.js";
 import { titleOf } from "./catalogue.js";
 import { startDragging } from "./dragging.js";
@@ -105,13 +105,17 @@ function add(descriptor, at) {
 /** @returns {import("./grid.js").Snap} */
 const snap = () => byId("snap").value;
 
-/** @param {string} id @param {(piece: Piece, value: number | null) => Piece} edit */
-function whole(id, edit) {
+/**
+ * @param {string} id
+ * @param {(piece: Piece, value: number | null) => Piece} edit
+ * @param {(value: number) => boolean} [isUsable]
+ */
+function whole(id, edit, isUsable = Number.isFinite) {
   byId(id).addEventListener("change", () => {
     const { piece } = past.state;
     const told = byId(id).value.trim().replace(",", ".");
     const value = told ? Number(told) : null;
-    const isRead = piece !== null && (value === null || Number.isFinite(value));
+    const isRead = piece !== null && (value === null || isUsable(value));
     if (isRead) settle(edit(piece, value), -1);
     byId(id).setAttribute("aria-invalid", String(!isRead));
   });
@@ -260,9 +264,9 @@ startDragging({
 startTyping({ ...lent, edit: editFields, undo, redo });
 startInspector({ ...lent, selected: () => selected, focus: focusOn });
 startPalette(add);
-whole("length", (piece, value) => (value === null ? piece : { ...piece, length: value }));
+whole("length", (piece, value) => (value === null ? piece : lengthened(piece, value, most)));
 whole("tempo", atTempo);
-whole("seed", (piece, value) => ({ ...piece, seed: value }));
+whole("seed", (piece, value) => ({ ...piece, seed: value }), Number.isSafeInteger);
 byId("undo").addEventListener("click", undo);
 byId("redo").addEventListener("click", redo);
 for (const [id, factor] of /** @type {const} */ ([["zoom-in", 1.5], ["zoom-out", 1 / 1.5], ["zoom-fit", 0]])) {

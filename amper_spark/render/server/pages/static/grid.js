@@ -7,6 +7,8 @@ import { rounded } from "./timeline.js";
 
 const BEATS_PER_BAR = 4;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300];
+const LONG_STEP_S = 600;
+const MIN_LABEL_PX = 52;
 const MIN_BAR_PX = 32;
 
 /**
@@ -60,7 +62,7 @@ export function stepped(seconds, direction, step) {
  * @returns {{ time: number, kind: "strong" | "weak" | "bar", label: string }[]}
  */
 export function marks(length, scale, tempo) {
-  const step = STEPS_S.find((one) => one * scale >= 52) ?? 600;
+  const step = STEPS_S.find((one) => one * scale >= MIN_LABEL_PX) ?? LONG_STEP_S * Math.ceil(MIN_LABEL_PX / scale / LONG_STEP_S);
   const weak = step === 1 ? 0.5 : step === 15 ? 5 : step / (step % 5 ? 2 : 5);
   const found = [];
   for (let number = 0; number * weak <= length + 1e-9; number += 1) {

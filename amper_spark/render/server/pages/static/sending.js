@@ -29,12 +29,16 @@ export async function send(text, form, nonce) {
     from: "json", timeline: text, preset: String(form.get("preset")), name: String(form.get("name")), nonce,
   });
   let response;
-  let told;
+  let answer;
   try {
     response = await fetch("/compose", { method: "POST", body: sent, headers: { Accept: "application/json" } });
-    told = await response.json();
+    answer = await response.text();
   } catch {
     return refusal("The server does not answer. What you have composed is kept: try again in a moment.");
+  }
+  const told = parsed(answer);
+  if (!told?.location && !told?.problems) {
+    return refusal(`What stands before the server has refused it: ${response.status}. What you have composed is kept.`);
   }
   if (response.ok) {
     location.assign(told.location);
@@ -53,6 +57,15 @@ export async function send(text, form, nonce) {
 /** @returns {string} what is sent with a request to tell it from others */
 export function newNonce() {
   return [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(36)).join("");
+}
+
+/** @param {string} text @returns {any} null: it is no JSON */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {string} words @returns {Refusal} */

@@ -1,15 +1,15 @@
-"""The nursery: a process that loads the font once, forks workers, and forks anew whichever dies.
+"""The worker pool: a process that loads the font once, forks workers, and forks anew whichever dies.
 
-``python -m amper_spark.render.server.nursery DIR --workers N --font FONT --settings JSON``
+``python -m amper_spark.render.server.worker_pool DIR --workers N --font FONT --settings JSON``
 
 It has one thread, as forking wants it, and one is enough to wait for deaths. The workers share the font's
 memory with it. It ends with its parent, and the workers end with it, however it ends. What it has to say goes
-to standard output, a JSON object a line:
+to what was its standard output, a JSON object a line; whatever libraries print goes to standard error:
 
 =========== ==========================================================================================
-``ready``   the workers are there
+``ready``   the workers are there, as far as they could be forked
 ``failed``  ``problem``: what keeps it from beginning, in one line; then it ends
-``workers`` ``alive``: how many there are by now; ``died``: how one died, if one did
+``workers`` ``alive``: how many there are by now; ``trouble``: how one died, or why there is none in its place
 =========== ==========================================================================================
 """
 
@@ -29,28 +29,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from amper_spark.child_process import die_with_parent, signal_name
-from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.descriptors.hits import load_hits
-from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import AmperSparkError
 from amper_spark.logs import configure_logging
-from amper_spark.render.composer.composing import compose
-from amper_spark.render.engine.fonts import check_presets, load_font
-from amper_spark.render.engine.known_fonts import fetch_font
-from amper_spark.render.engine.playing import SYNTHESIS_RATE
-from amper_spark.render.engine.rendering import render
-from amper_spark.render.engine.synthesiser import preset_level
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.jobs import Jobs
-from amper_spark.render.server.presence import bury, bury_dead, new_owner
+from amper_spark.render.server.means import load_means
+from amper_spark.render.server.presence import new_owner, release_jobs_of, release_jobs_of_dead
 from amper_spark.render.server.previews import discard_outdated
 from amper_spark.render.server.settings import ServerSettings
 from amper_spark.render.server.storage import Storage
-from amper_spark.render.server.work import Means
 from amper_spark.render.server.worker import NICENESS, run_worker
 from amper_spark.render.versions import versions
-from amper_spark.timeline.limits import Limits
-from amper_spark.timeline.single import single_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +50,11 @@ _SHORT_LIFE_S = 1.0
 _MAX_PAUSE_S = 1.0  # short: a fork is cheap, and who else is to do the other jobs?
 _FIRST_PAUSE_S = 0.05
 _LOOK_EVERY_S = 1.0
-_SOME_MUSIC_S = 3.0
 _MESSAGE_BYTES = 4_096
 _KILLED = (signal.SIGKILL, signal.SIGTERM)
 
 
-class Nursery:
+class WorkerPool:
     """Keeps workers alive.
 
     Parameters
@@ -75,15 +63,19 @@ class Nursery:
     n_workers : int
     work : callable
         What a worker does, with its name; it does not return.
+    channel : int
+        Descriptor of the file that the parent reads.
     """
 
-    def __init__(self, storage: Storage, *, n_workers: int, work: Callable[[str], None]) -> None:
-        self._storage, self._n_workers, self._work = storage, n_workers, work
+    def __init__(
+        self, storage: Storage, *, n_workers: int, work: Callable[[str], None], channel: int
+    ) -> None:
+        self._storage, self._n_workers, self._work, self._channel = storage, n_workers, work, channel
         self._owners: dict[int, str] = {}
         self._born_s: dict[int, float] = {}
         self._short_lives = 0
         self._pause_until_s = 0.0
-        self._bell, self._rope = os.pipe()
+        self._wakeup_read, self._wakeup_write = os.pipe()
 
     def run(self, *, parent_pid: int) -> None:
         """Keep workers until SIGTERM, or until the parent has ended; then they are no more.
@@ -92,13 +84,13 @@ class Nursery:
         ----------
         parent_pid : int
         """
-        os.set_blocking(self._rope, False)
-        signal.set_wakeup_fd(self._rope, warn_on_full_buffer=False)
+        os.set_blocking(self._wakeup_write, False)
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)  # all that is wanted of them is that the bell rings
+            signal.signal(number, lambda *_: None)  # all that is wanted of them is the byte in the pipe
         try:
             self._fork_missing()
-            say({"is": "ready"})
+            say(self._channel, {"is": "ready"})
             while os.getppid() == parent_pid:
                 if signal.SIGTERM in self._wait():
                     break
@@ -110,17 +102,23 @@ class Nursery:
     def _wait(self) -> bytes:
         """Sleep until a signal comes or it is time to look around; return the signals."""
         pause_s = self._pause_until_s - time.monotonic()
-        ready, _, _ = select.select([self._bell], [], [], pause_s if pause_s > 0 else _LOOK_EVERY_S)
-        return os.read(self._bell, _MESSAGE_BYTES) if ready else b""
+        ready, _, _ = select.select([self._wakeup_read], [], [], pause_s if pause_s > 0 else _LOOK_EVERY_S)
+        return os.read(self._wakeup_read, _MESSAGE_BYTES) if ready else b""
 
     def _fork_missing(self) -> None:
         while len(self._owners) < self._n_workers and time.monotonic() >= self._pause_until_s:
             owner = new_owner()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:  # no memory, or as many processes as may be: those that are there go on
+                self._pause_until_s = time.monotonic() + _MAX_PAUSE_S
+                _LOG.warning("a worker could not be started: %s", error.strerror)
+                self._say_workers(f"could not be started: {error.strerror}")
+                return
             if pid == 0:
                 self._be_worker(owner)
             self._owners[pid], self._born_s[pid] = owner, time.monotonic()
-            say({"is": "workers", "alive": len(self._owners), "died": None})
+            self._say_workers()
 
     def _be_worker(self, owner: str) -> NoReturn:
         parent_pid = os.getppid()
@@ -128,9 +126,8 @@ class Nursery:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
-            for descriptor in (self._bell, self._rope):
+            for descriptor in (self._wakeup_read, self._wakeup_write, self._channel):
                 os.close(descriptor)
-            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # only the nursery has something to say there
             self._work(owner)
         except BaseException:  # noqa: BLE001 - nothing may get out of a fork into what its parent was doing
             _LOG.exception("a worker ends", extra={"worker": owner})
@@ -143,23 +140,26 @@ class Nursery:
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
-            self._mourn(pid, code)
+            self._replace(pid, code)
 
-    def _mourn(self, pid: int, code: int) -> None:
+    def _replace(self, pid: int, code: int) -> None:
         owner, lived_s = self._owners.pop(pid), time.monotonic() - self._born_s.pop(pid)
-        lost = self._bury(owner, is_blameless=-code in _KILLED)
+        lost = self._release_jobs_of(owner, is_blameless=-code in _KILLED)
         self._short_lives = self._short_lives + 1 if lived_s < _SHORT_LIFE_S else 0
         if self._short_lives > self._n_workers:
             pause_s = min(_FIRST_PAUSE_S * 2.0 ** (self._short_lives - self._n_workers), _MAX_PAUSE_S)
             self._pause_until_s = time.monotonic() + pause_s
         how = f"died by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
         _LOG.warning("a worker %s", how, extra={"worker": owner, "jobs_lost": lost})
-        say({"is": "workers", "alive": len(self._owners), "died": how})
+        self._say_workers(how)
 
-    def _bury(self, owner: str, *, is_blameless: bool) -> int:
+    def _say_workers(self, trouble: str | None = None) -> None:
+        say(self._channel, {"is": "workers", "alive": len(self._owners), "trouble": trouble})
+
+    def _release_jobs_of(self, owner: str, *, is_blameless: bool) -> int:
         database = Database(self._storage.database)
         try:
-            return bury(self._storage, Jobs(database), owner, is_blameless=is_blameless)
+            return release_jobs_of(self._storage, Jobs(database), owner, is_blameless=is_blameless)
         finally:
             database.close()  # SQLite's connections do not survive a fork
 
@@ -169,13 +169,20 @@ class Nursery:
             os.kill(pid, signal.SIGKILL)
         for pid, owner in self._owners.items():
             os.waitpid(pid, 0)
-            self._bury(owner, is_blameless=True)
+            self._release_jobs_of(owner, is_blameless=True)
 
 
-def say(message: dict[str, Any]) -> None:
+def own_channel() -> int:
+    """Take standard output from all else that may write to it, and return what the parent reads."""
+    channel = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return channel
+
+
+def say(channel: int, message: dict[str, Any]) -> None:
     """Tell the parent something; it does not matter whether anybody listens."""
     try:
-        os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
+        os.write(channel, json.dumps(message).encode() + b"\n")
     except BrokenPipeError:
         _LOG.debug("nobody listens")
 
@@ -203,6 +210,7 @@ def main(
     log_level: str,
 ) -> None:
     """Keep the workers of a render server; the server starts this itself."""
+    channel = own_channel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server to act on
     parent_pid = parent_pid or os.getppid()
     die_with_parent(parent_pid)
@@ -210,14 +218,14 @@ def main(
     try:
         settings = ServerSettings.model_validate_json(settings_json)
         storage = Storage(folder)
-        _bury_dead(storage)
+        _release_jobs_of_dead(storage)
         means = load_means(font, settings, catalogue_folder)
         made_with = versions(catalogue=means.catalogue, font=means.font)
         if n_outdated := discard_outdated(storage.previews, made_with):
             _LOG.info("previews are made anew", extra={"outdated": n_outdated})
-        _bury_dead(storage)  # those included whose nursery died just before this one began
+        _release_jobs_of_dead(storage)  # those included whose pool died just before this one began
     except (AmperSparkError, ValueError) as error:
-        say({"is": "failed", "problem": " ".join(str(error).split())})
+        say(channel, {"is": "failed", "problem": " ".join(str(error).split())})
         sys.exit(1)
     gc.collect()
     gc.freeze()  # so that no collection of a worker copies what all share
@@ -235,49 +243,13 @@ def main(
             niceness=niceness,
         )
 
-    Nursery(storage, n_workers=n_workers, work=work).run(parent_pid=parent_pid)
+    WorkerPool(storage, n_workers=n_workers, work=work, channel=channel).run(parent_pid=parent_pid)
 
 
-def load_means(font: str, settings: ServerSettings, catalogue_folder: Path | None = None) -> Means:
-    """Load all that workers share, and see to it that the font has every sound.
-
-    Parameters
-    ----------
-    font : str
-        See `amper_spark.render.engine.known_fonts.fetch_font`.
-    settings : ServerSettings
-    catalogue_folder : Path, optional
-        By default the package's own catalogue.
-
-    Returns
-    -------
-    Means
-
-    Raises
-    ------
-    AmperSparkError
-        What is missing.
-    """
-    loaded = load_font(fetch_font(font))
-    presets = dict.fromkeys([
-        *(preset for instrument in load_instruments() for preset in instrument.presets),
-        *(stroke.preset for hit in load_hits() for stroke in hit.strokes),
-    ])  # fmt: skip
-    check_presets(loaded, presets)
-    catalogue = load_catalogue(catalogue_folder) if catalogue_folder else load_catalogue()
-    limits = Limits(max_duration_s=settings.max_duration_s, max_regions=settings.max_regions)
-    # Half a second that each worker would take anew: levels of sounds, and what is loaded when first used.
-    for preset in presets:
-        preset_level(loaded, preset, SYNTHESIS_RATE)
-    some = single_timeline(catalogue.descriptors[0].name, duration_s=_SOME_MUSIC_S)
-    render(compose(some, catalogue=catalogue).score, loaded)
-    return Means(loaded, catalogue, limits, max_file_bytes=1e6 * settings.max_file_mb)
-
-
-def _bury_dead(storage: Storage) -> None:
+def _release_jobs_of_dead(storage: Storage) -> None:
     database = Database(storage.database)
     try:
-        bury_dead(storage, Jobs(database))
+        release_jobs_of_dead(storage, Jobs(database))
     finally:
         database.close()
 
