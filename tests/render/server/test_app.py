@@ -115,8 +115,8 @@ def test_each_request_is_written_down_without_secrets(make_app, calling):
     ]
     assert set(lines[0]) == {"time", "address", "token", "method", "route", "status", "duration_ms"}
     secrets = [
-        plaintext.split("_")[2],
-        made["data"]["attributes"]["access_token_plaintext"].split("_")[2],
+        plaintext.split("_", 2)[2],
+        made["data"]["attributes"]["access_token_plaintext"].split("_", 2)[2],
         httpx.URL(url).params["signature"],
         "secret",
     ]
