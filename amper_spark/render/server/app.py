@@ -24,18 +24,18 @@ from amper_spark.render.server.links import Signer
 from amper_spark.render.server.metrics import Metrics
 from amper_spark.render.server.pages.router import page_router
 from amper_spark.render.server.reference import POLICY, reference_page
+from amper_spark.render.server.request_log import RequestLog
 from amper_spark.render.server.service import Service
 from amper_spark.render.server.tokens import Tokens
-from amper_spark.render.server.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amper_spark.render.server.offer import Offer
+    from amper_spark.render.server.request_log import RequestRecord
     from amper_spark.render.server.service import Working
     from amper_spark.render.server.settings import ServerSettings
     from amper_spark.render.server.storage import Storage
-    from amper_spark.render.server.watching import Seen
 
 
 def create_app(
@@ -44,7 +44,7 @@ def create_app(
     *,
     offer: Offer,
     working: Working | None = None,
-    audit: Callable[[Seen], None] | None = None,
+    audit: Callable[[RequestRecord], None] | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -94,7 +94,7 @@ def create_app(
     app.add_middleware(Failures)
     app.add_middleware(Cors, origins=settings.allowed_origins, routes=app.routes)
     app.add_middleware(SecureHeaders, allows_other_origins=bool(settings.allowed_origins))
-    app.add_middleware(Watch, tell=tell)
+    app.add_middleware(RequestLog, tell=tell)
     return app
 
 

@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amper_spark.render.server.watching import Seen
+    from amper_spark.render.server.request_log import RequestRecord
 
 
-def audit_line(seen: Seen, *, n_lost: int = 0) -> str:
+def audit_line(record: RequestRecord, *, n_lost: int = 0) -> str:
     r"""Write a request down, and how many before it could not be.
 
     Examples
     --------
-    >>> from amper_spark.render.server.watching import Seen
-    >>> print(audit_line(Seen(0.0, "192.0.2.7", None, "GET", "/health", 200, 0.0042)), end="")
+    >>> from amper_spark.render.server.request_log import RequestRecord
+    >>> print(audit_line(RequestRecord(0.0, "192.0.2.7", None, "GET", "/health", 200, 0.0042)), end="")
     {"time":"1970-01-01T00:00:00.000+00:00","address":"192.0.2.7","token":null,"method":"GET","route":"/health","status":200,"duration_ms":4.2}
     """
     fields: dict[str, object] = {
-        "time": datetime.fromtimestamp(seen.date, UTC).isoformat(timespec="milliseconds"),
-        "address": seen.address,
-        "token": seen.token_id,
-        "method": seen.method,
-        "route": seen.route,
-        "status": seen.status,
-        "duration_ms": round(1_000 * seen.duration_s, 1),
+        "time": datetime.fromtimestamp(record.date, UTC).isoformat(timespec="milliseconds"),
+        "address": record.address,
+        "token": record.token_id,
+        "method": record.method,
+        "route": record.route,
+        "status": record.status,
+        "duration_ms": round(1_000 * record.duration_s, 1),
     }
     if n_lost:
         fields["lost"] = n_lost
     return json.dumps(fields, separators=(",", ":")) + "\n"
 
 
-def audit_to(stream: TextIO) -> Callable[[Seen], None]:
+def audit_to(stream: TextIO) -> Callable[[RequestRecord], None]:
     """Return what writes requests to a stream.
 
     Parameters
@@ -52,11 +52,11 @@ def audit_to(stream: TextIO) -> Callable[[Seen], None]:
     is_ready = _readiness(stream)
     n_lost = 0
 
-    def tell(seen: Seen) -> None:
+    def tell(record: RequestRecord) -> None:
         nonlocal n_lost
         try:
             if is_ready():
-                stream.write(audit_line(seen, n_lost=n_lost))
+                stream.write(audit_line(record, n_lost=n_lost))
                 stream.flush()
                 n_lost = 0
                 return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from amper_spark.render.server.job import Status
-    from amper_spark.render.server.watching import Seen
+    from amper_spark.render.server.request_log import RequestRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
@@ -30,13 +30,13 @@ class Metrics:
             lambda: [0.0] * (len(BOUNDS_S) + 2)
         )
 
-    def tell(self, seen: Seen) -> None:
+    def tell(self, record: RequestRecord) -> None:
         """Count a request."""
         with self._lock:
-            self._requests[seen.method, seen.route, seen.status] += 1
-            durations = self._durations[seen.method, seen.route]
-            durations[bisect_left(BOUNDS_S, seen.duration_s)] += 1
-            durations[-1] += seen.duration_s
+            self._requests[record.method, record.route, record.status] += 1
+            durations = self._durations[record.method, record.route]
+            durations[bisect_left(BOUNDS_S, record.duration_s)] += 1
+            durations[-1] += record.duration_s
 
     def lines(self) -> Iterator[str]:
         """Yield what has been counted."""

@@ -17,13 +17,13 @@ from amper_spark.render.server import limits, serving
 from amper_spark.render.server.audit import audit_line, audit_to
 from amper_spark.render.server.doors import UNKNOWN
 from amper_spark.render.server.rates import Buckets
+from amper_spark.render.server.request_log import RequestRecord
 from amper_spark.render.server.serving import listen
-from amper_spark.render.server.watching import Seen
 from tests.render.server.asking import do_next_job, errors, render
 from tests.render.server.working import wait_until
 
 URL = "/v1/simple_renders"
-SEEN = Seen(0.0, "192.0.2.7", None, "GET", "/health", 200, 0.0)
+RECORD = RequestRecord(0.0, "192.0.2.7", None, "GET", "/health", 200, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +139,13 @@ def test_a_log_that_nobody_reads_stops_nothing_and_tells_what_it_lacks():
     reader, writer = os.pipe()
     with open(reader, "rb", buffering=0) as read, open(writer, "w") as stream:  # noqa: PTH123 - of descriptors
         tell = audit_to(stream)
-        line = audit_line(SEEN).encode()
+        line = audit_line(RECORD).encode()
         for _ in range(10_000):  # far more than a pipe holds
-            tell(SEEN)
+            tell(RECORD)
         kept = b""
         while kept.count(b"\n") < 100:
             kept += read.read(len(line))
-        tell(SEEN)
+        tell(RECORD)
         os.set_blocking(reader, False)
         while content := read.read(1 << 20):
             kept += content

@@ -20,7 +20,7 @@ NOWHERE = "none"
 
 
 @dataclass(frozen=True)
-class Seen:
+class RequestRecord:
     """A request that has been answered: nothing of it that is secret, or that a client could make up at will.
 
     Parameters
@@ -49,17 +49,17 @@ class Seen:
     duration_s: float
 
 
-class Watch:
+class RequestLog:
     """ASGI middleware that tells of each request.
 
     Parameters
     ----------
     app : ASGI application
     tell : sequence of callable
-        Each is called with a `Seen`.
+        Each is called with a `RequestRecord`.
     """
 
-    def __init__(self, app: ASGIApp, tell: Sequence[Callable[[Seen], None]]) -> None:
+    def __init__(self, app: ASGIApp, tell: Sequence[Callable[[RequestRecord], None]]) -> None:
         self._app = app
         self._tell = tell
 
@@ -80,7 +80,7 @@ class Watch:
         try:
             await self._app(scope, receive, noted)
         finally:
-            seen = Seen(
+            record = RequestRecord(
                 date=date,
                 address=address_of(Request(scope)),
                 token_id=scope.get("token_id"),
@@ -90,4 +90,4 @@ class Watch:
                 duration_s=time.perf_counter() - began,
             )
             for tell in self._tell:
-                tell(seen)
+                tell(record)
