@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from amper_spark.render.server.pages.listing import Entry
 
 _MAX_WORDS = 200
+_MAX_SHOWN = 40
 
 
 def browse_router(listing: DescriptorListing, *, entrance: Callable[..., object]) -> APIRouter:
@@ -68,14 +69,14 @@ def browse_router(listing: DescriptorListing, *, entrance: Callable[..., object]
         return page(request, "descriptor.html", entry=entry, is_made=is_made)
 
     @router.get("/previews")
-    def preview(request: Request) -> Response:
+    def preview(request: Request, service: ServiceOf) -> Response:
         """Send the browser to the preview of a descriptor; tell scripts where it is."""
         entry = listing.find(request.query_params.get("descriptor", ""))
         if entry is None:
             raise RefusalError(404, "NOT_FOUND", "There is no descriptor of this name.")
         url = preview_url(request, "", entry.name)
         if url is None:
-            raise _not_yet(entry)
+            raise _not_yet(entry, len(service.storage.made_previews()), len(listing.entries))
         return JSONResponse({"url": url}) if wants_json(request) else see_other(url)
 
     return router
@@ -93,7 +94,8 @@ def _wanted(request: Request) -> tuple[Wanted, str | None]:
     except ValueError:
         tempo_bpm = math.nan
     if not math.isfinite(tempo_bpm):
-        return wanted, "The tempo is a number of beats per minute, such as 120. It was left aside."
+        told = f"“{tempo[:_MAX_SHOWN]}” is no tempo: that is a number of beats per minute, such as 120."
+        return wanted, f"{told} Shown here are descriptors of all tempos."
     return wanted._replace(tempo_bpm=tempo_bpm), None
 
 
@@ -101,9 +103,9 @@ def _tempo_of(request: Request) -> str:
     return request.query_params.get("tempo", "").strip()[:_MAX_WORDS]
 
 
-def _not_yet(entry: Entry) -> RefusalError:
+def _not_yet(entry: Entry, n_made: int, n_all: int) -> RefusalError:
     detail = (
-        f"The preview of {entry.full_title} is not made yet. The server makes previews while it has nothing "
-        f"else to do: try again in half a minute."
+        f"The preview of {entry.full_title} is not made yet. The server makes previews one after the other, "
+        f"while it has nothing else to do: {n_made} of {n_all} are there."
     )
     return RefusalError(404, "NOT_FOUND", detail, headers={"Retry-After": str(PREVIEW_RETRY_S)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 N_TONES = 8
 """Colours of genres that the style sheet has."""
+
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Wanted(NamedTuple):
     Parameters
     ----------
     words : str
+        Each is part of a name, a genre, a mood or an instrument; a number is a tempo.
     genre, mood : str
     tempo_bpm : float or None
     """
@@ -77,10 +81,10 @@ class Wanted(NamedTuple):
     def is_met_by(self, entry: Entry) -> bool:
         """Whether a descriptor is one of those."""
         return (
-            all(word in entry.words for word in self.words.lower().replace("_", " ").split())
+            all(_fits(entry, word) for word in self.words.lower().replace("_", " ").split())
             and self.genre in ("", entry.genre)
             and self.mood in ("", entry.mood)
-            and (self.tempo_bpm is None or entry.min_tempo_bpm <= self.tempo_bpm <= entry.max_tempo_bpm)
+            and (self.tempo_bpm is None or _goes_at(entry, self.tempo_bpm))
         )
 
 
@@ -141,6 +145,15 @@ def grouped(entries: Iterable[Entry]) -> list[tuple[str, int, list[tuple[str, li
         )
         for (genre, tone), those in groupby(entries, lambda entry: (entry.genre, entry.tone))
     ]
+
+
+def _fits(entry: Entry, word: str) -> bool:
+    # catalogue.js finds by the same rule.
+    return _goes_at(entry, float(word)) if _NUMBER.fullmatch(word) else word in entry.words
+
+
+def _goes_at(entry: Entry, tempo_bpm: float) -> bool:
+    return entry.min_tempo_bpm <= tempo_bpm <= entry.max_tempo_bpm
 
 
 def _styles(offer: Offer) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from amper_spark.render.server.job import ENDED
 from amper_spark.render.server.links import file_path
 from amper_spark.render.server.pages.answers import PageRoute, page, see_other
 from amper_spark.render.server.pages.own_jobs import none_such, own_job, own_summary
-from amper_spark.render.server.pages.pieces import percent_of, shown, words_of
+from amper_spark.render.server.pages.pieces import duration_of, percent_of, shown, words_of
 from amper_spark.render.server.pages.visitors import SignedIn  # noqa: TC001 - as above
 from amper_spark.render.server.service import ServiceOf  # noqa: TC001 - as above
 
@@ -55,7 +55,7 @@ def music_router(listing: DescriptorListing, offer: Offer, *, entrance: Callable
         return page(
             request,
             "music.html",
-            rows=[(job, words_of(job, service)) for job in found[:PAGE]],
+            rows=[(job, words_of(job, service), duration_of(job, service)) for job in found[:PAGE]],
             before=before,
             has_more=len(found) > PAGE,
             keep_hours=service.settings.keep_hours,

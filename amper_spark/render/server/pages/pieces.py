@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from amper_spark.render.server.job import ENDED, RUNNING, Job, JobSummary, Kind, Status
 from amper_spark.render.server.pages.outline import stretches
-from amper_spark.render.server.pages.waves import HEIGHT, WIDTH, read_wave
+from amper_spark.render.server.pages.waves import HEIGHT, WIDTH, read_duration_s, read_wave
 from amper_spark.render.server.pages.wording import status_words, title_words
 from amper_spark.render.server.resources import filename_of
 from amper_spark.render.server.waveform import CONTENT_TYPE as WAVEFORM
@@ -64,6 +64,12 @@ def shown(
         "seed": (job.timeline or {}).get("random_seed"),
         "keep_hours": service.settings.keep_hours,
     }
+
+
+def duration_of(job: JobSummary, service: Service) -> float | None:
+    """Say how many seconds of music a job has made, where its waveform tells; the timeline is not read."""
+    file = service.storage.find(job, _WAVEFORM_FILE)  # type: ignore[arg-type] # a summary has what it reads
+    return read_duration_s(file)
 
 
 def words_of(job: JobSummary, service: Service) -> str:

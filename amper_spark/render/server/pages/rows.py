@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from amper_spark.render.server.pages.wording import clock
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,9 +21,11 @@ DEFAULT_LENGTH_S = 30.0
 
 _ENDINGS = ("cut", "ringout")
 _RING_S = 2.0
+_TOO_MUCH = 1e15  # of whatever it is
 _FIELDS = {"/spans/0/tempo": "tempo", "/spans/1/time": "length", "/random_seed": "seed"}
 _SEED = re.compile("[+-]?[0-9]{1,30}")
 _ACTION = re.compile(r"/spans/0/actions/([0-9]{1,6})(.*)")
+_CLOCK = re.compile("([0-9]{1,4}):([0-5]?[0-9](?:[.][0-9]{0,9})?)")
 _COLUMNS = (("descriptor", "descriptor"), ("tonic", "tonic"), ("quality", "quality"), ("_at", "ending"))
 
 
@@ -89,10 +93,12 @@ def timeline_of(form: Form) -> tuple[dict[str, Any], list[Problem]]:
     problems : list of Problem
     """
     problems = excess(form)
-    length_s = _number(form.text("length") or f"{DEFAULT_LENGTH_S:g}", "length", problems) or 0.0
+    length_s = _time_s(form.text("length") or f"{DEFAULT_LENGTH_S:g}", "length", problems) or 0.0
     tempo_bpm = _number(form.text("tempo"), "tempo", problems)
     seed = _seed(form.text("seed"), problems)
-    timed = _timed(rows_of(form), problems)
+    timed = _timed(rows_of(form), length_s, problems)
+    if not timed and not problems:
+        problems.append(Problem("descriptor-0", "Nothing is in the timeline yet: add a descriptor."))
     ends_s = [start_s for start_s, _ in timed[1:]] + [length_s]
     # Where there is no region, there is an end all the same.
     actions = [
@@ -166,17 +172,19 @@ def field_of(pointer: str, form: Form) -> str:
     if found is None or int(found[1]) >= len(places):
         return ""
     rows = rows_of(form)
-    in_order = sorted(places, key=lambda place: _number(rows[place].start, "", []) or 0.0)
+    in_order = sorted(places, key=lambda place: _time_s(rows[place].start, "", []) or 0.0)
     column = next((name for key, name in _COLUMNS if key in found[2]), "start")
     return f"{column}-{in_order[int(found[1])]}"
 
 
-def _timed(rows: list[Row], problems: list[Problem]) -> list[tuple[float, Row]]:
+def _timed(rows: list[Row], length_s: float, problems: list[Problem]) -> list[tuple[float, Row]]:
     timed: list[tuple[float, Row]] = []
     for place, row in enumerate(rows):
         if row.is_blank:
             continue
-        start_s = _number(row.start, f"start-{place}", problems) if row.start or timed else 0.0
+        start_s = _time_s(row.start, f"start-{place}", problems) if row.start or timed else 0.0
+        if start_s is not None and start_s >= length_s > 0:
+            problems.append(Problem(f"start-{place}", _late(place, start_s, length_s)))
         if start_s is None:
             problems.append(Problem(f"start-{place}", "Say at which second this region starts."))
         elif not row.descriptor:
@@ -226,6 +234,19 @@ def _seed(text: str, problems: list[Problem]) -> float | None:
     return int(value) if value is not None and value.is_integer() else value
 
 
+def _late(place: int, start_s: float, length_s: float) -> str:
+    ends = f"the piece ends at {clock(length_s)}"
+    return f"Region {place + 1} starts at {clock(start_s)}, but {ends}: make the piece longer."
+
+
+def _time_s(text: str, field: str, problems: list[Problem]) -> float | None:
+    """Read seconds, or minutes and seconds such as 1:30."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return _number(text, field, problems)
+    return 60.0 * int(found[1]) + float(found[2])
+
+
 def _number(text: str, field: str, problems: list[Problem]) -> float | None:
     if not text:
         return None
@@ -233,7 +254,7 @@ def _number(text: str, field: str, problems: list[Problem]) -> float | None:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) < _TOO_MUCH:
         problems.append(Problem(field, f"This must be a number: {text[:40]}"))
         return None
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,8 @@ COLUMNS = 200
 
 _FULL_SCALE = 128
 _LEAST = 1.0
+_BEGINNING_BYTES = 256
+_TIMES = (b"length", b"samples_per_pixel", b"sample_rate")
 
 
 class Wave(NamedTuple):
@@ -49,6 +52,20 @@ def read_wave(file: Path | None) -> Wave | None:
     except (OSError, ValueError, LookupError):
         return None
     return Wave(wave_path(data), len(data) // 2 * seconds)
+
+
+def read_duration_s(file: Path | None) -> float | None:
+    """Read how long a waveform is from the beginning of its file; None where that cannot be told."""
+    if file is None:
+        return None
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(_BEGINNING_BYTES)
+    except OSError:
+        return None
+    found = [re.search(rb'"%s": ?([0-9]{1,9})\b' % name, beginning) for name in _TIMES]
+    length, samples_per_pixel, sample_rate = (int(one[1]) if one else 0 for one in found)
+    return length * samples_per_pixel / sample_rate if sample_rate else None
 
 
 def wave_path(data: list[int]) -> str:

@@ -80,9 +80,9 @@ def date(seconds: float) -> str:
     Examples
     --------
     >>> date(1533715688)
-    '2018-08-08 08:08 UTC'
+    '2018-08-08 08:08:08 UTC'
     """
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def number(value: float) -> str:
@@ -94,6 +94,17 @@ def number(value: float) -> str:
     ('96', '97.25', '97.12')
     """
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def tempo(bpm: float) -> str:
+    """Write a tempo, to the tenth of a beat per minute.
+
+    Examples
+    --------
+    >>> tempo(96.0), tempo(99.23), tempo(120.00000000000001)
+    ('96', '99.2', '120')
+    """
+    return f"{bpm:.1f}".removesuffix(".0")
 
 
 def tonic(name: str) -> str:
@@ -118,6 +129,7 @@ FILTERS: Mapping[str, Callable[..., str | None]] = {
     "kind_words": kind_words,
     "number": number,
     "size": size,
+    "tempo": tempo,
     "title_words": title_words,
     "titled": titled,
     "tonic": tonic,

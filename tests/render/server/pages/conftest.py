@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.render.server.pages.visiting import sign_in
+from tests.render.server.pages import visiting
+from tests.render.server.pages.editing import (  # noqa: F401 - fixtures
+    chromium,
+    composing,
+    opened,
+    plaintext,
+    server,
+    sign_in,
+)
 
 
 @pytest.fixture
@@ -10,9 +18,9 @@ def visit(app, service, calling):
     """Make somebody who is signed in, with a token of their own."""
 
     def make(*scopes, app=app, **options):
-        token, plaintext = app.state.service.tokens.create(scopes=scopes or ("render", "read"), **options)
+        token, secret = app.state.service.tokens.create(scopes=scopes or ("render", "read"), **options)
         client = calling(app)
-        sign_in(client, plaintext)
+        visiting.sign_in(client, secret)
         client.token = token
         return client
 

@@ -27,6 +27,11 @@ FINDINGS = (
     ("words=ROCK_indie+happy", lambda one: one.name == NAME),
     ("genre=folk", lambda one: one.genre == "folk"),
     ("mood=dark&genre=cinematic", lambda one: one.genre == "cinematic" and one.mood.name == "dark"),
+    ("words=180", lambda one: one.min_tempo_bpm <= 180 <= one.max_tempo_bpm),
+    (
+        "words=happy+120.5",
+        lambda one: "happy" in one.name and one.min_tempo_bpm <= 120.5 <= one.max_tempo_bpm,
+    ),
     ("tempo=180", lambda one: one.min_tempo_bpm <= 180 <= one.max_tempo_bpm),
     ("tempo=&words=&genre=&mood=", lambda _: True),
     ("genre=nothing", lambda _: False),
@@ -43,7 +48,9 @@ def test_descriptors_are_found_by_what_they_are_like(vera):
 
 def test_what_cannot_be_found_or_understood_is_told(vera):
     assert "Nothing is like that" in Page(vera.get("/?words=zzz")).text
-    assert "such as 120" in Page(vera.get("/?tempo=fast")).text
+    told = Page(vera.get("/?tempo=fast")).text
+    assert "“fast” is no tempo: that is a number of beats per minute, such as 120" in told
+    assert "descriptors of all tempos" in told
 
 
 HOSTILE = "\"><script>alert('1')</script>"
@@ -75,6 +82,7 @@ def test_previews_are_heard_once_they_are_made(vera, service, calling, app):
     assert "not made yet" in check_self_contained(missing).text
     told = vera.get(f"/previews?descriptor={NAME}", headers=JSON)
     assert "Rock Indie Happy is not made yet" in told.json()["problems"][0]["detail"]
+    assert "nothing else to do: 0 of 204 are there" in told.json()["problems"][0]["detail"]
     (service.storage.previews / f"{NAME}.mp3").write_bytes(b"music")
     page = Page(vera.get("/"))
     assert page.one("button", value=NAME)["aria-label"] == "Preview of Rock Indie Happy"

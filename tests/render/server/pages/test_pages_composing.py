@@ -147,6 +147,8 @@ FAULTS = (
     ({"tempo": "1000"}, "tempo"),
     ({"length": "2000"}, "length"),
     ({"length": "inf"}, "length"),
+    ({"length": "1e308"}, "length"),
+    ({"start": ["0", "1e308", ""]}, "start-1"),
     ({"length": "0"}, "length"),
     ({"start": ["0", "", ""]}, "start-1"),
     ({"descriptor": ["rock_indie_happy", "", ""]}, "descriptor-1"),

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.server.job import Kind
 from amper_spark.render.server.pages import music as music_module
 from amper_spark.render.server.pages.outline import editable, stretches
+from amper_spark.render.server.pages.wording import date
+from amper_spark.render.server.waveform import waveform_json
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.parsing import dump_timeline, parse_timeline
 from tests.render.server.asking import do_next_job, timeline
@@ -61,6 +64,21 @@ def test_the_list_and_the_progress_read_no_timelines(vera, ask, service):
         assert words in page.text
     assert vera.get(f"/music/{waiting.id}/progress").json()["words"] == "Next in line"
     assert vera.get(f"/music/{job.id}/files/master.mp3").status_code == 303
+
+
+def test_the_list_tells_titles_apart_by_length_and_time(vera, ask, service):
+    job = ask()
+    done = do_next_job(service)
+    (wave,) = (file for file in done.files if file["name"] == "waveform.json")
+    path = service.storage.find(done, wave["name"])
+    for content, length in (
+        (waveform_json(np.zeros((2, 65 * 44_100), np.float32), rate=44_100), " · 1:05 · "),
+        (b"{", " · "),
+    ):
+        path.write_bytes(content)
+        assert f"MP3{length}{date(job.date_create)}" in Page(vera.get("/music")).text
+    path.unlink()
+    assert "MP3 · 2" in Page(vera.get("/music")).text
 
 
 def test_what_shows_large_timelines_counts_as_several_requests(make_app, visit):

@@ -8,7 +8,7 @@
  * @property {string} style
  * @property {string} genre
  * @property {string} tone
- * @property {string} mood
+ * @property {string} words that it is found by, in lower case
  * @property {number} low in beats per minute
  * @property {number} high
  * @property {boolean} made whether there is a preview
@@ -17,11 +17,20 @@
 /** @type {Map<string, Descriptor>} */
 const found = new Map();
 
+const NUMBER = /^[0-9]{1,9}(\.[0-9]{0,9})?$/;
+
+/** @type {Map<string, string>} who plays in a style */
+const players = new Map();
+for (const item of document.querySelectorAll("#styles li")) {
+  players.set(/** @type {HTMLElement} */ (item).dataset.style ?? "", item.textContent ?? "");
+}
+
 for (const option of document.querySelectorAll("#descriptors option")) {
   const { value, dataset } = /** @type {HTMLOptionElement} */ (option);
   const { title = value, style = "", genre = "", tone = "", mood = "", low, high, made } = dataset;
   const [from, to] = [Number(low), Number(high)];
-  found.set(value, { name: value, title, style, genre, tone, mood, low: from, high: to, made: made !== undefined });
+  const words = `${value} ${mood} ${players.get(style) ?? ""}`.replaceAll("_", " ").toLowerCase();
+  found.set(value, { name: value, title, style, genre, tone, words, low: from, high: to, made: made !== undefined });
 }
 
 /** All descriptors, by genre and subgenre. */
@@ -44,7 +53,7 @@ export function toneOf(name) {
 }
 
 /**
- * Find descriptors by words, of which numbers are tempos.
+ * Find descriptors by words, as the page of descriptors does: of names, genres, moods and instruments; numbers are tempos.
  * @param {string} words
  * @param {string} genre empty: any
  */
@@ -60,7 +69,6 @@ export function search(words, genre) {
  * @param {string} word
  */
 function fits(one, word) {
-  const tempo = Number(word);
-  if (Number.isFinite(tempo)) return one.low <= tempo && tempo <= one.high;
-  return `${one.name} ${one.mood}`.replaceAll("_", " ").includes(word);
+  if (!NUMBER.test(word)) return one.words.includes(word);
+  return one.low <= Number(word) && Number(word) <= one.high;
 }

@@ -1,8 +1,10 @@
 // @ts-check
 // The editor: holds the piece, and has everything else show it or change it.
 
-import { added, atTempo, emptyPiece, lengthened } from "./edits.js";
+import { added, emptyPiece } from "./edits.js";
+import { firstUnread, forgetAll } from "./fields.js";
 import { figure, snapped } from "./grid.js";
+import { hurdle, lateRegions } from "./hurdles.js";
 import { titleOf } from "./catalogue.js";
 import { startDragging } from "./dragging.js";
 import { keepDraft, keptDraft } from "./draft.js";
@@ -10,10 +12,12 @@ import { editFields, inspect, startInspector } from "./inspector.js";
 import { startTyping } from "./keys.js";
 import { startPalette } from "./palette.js";
 import { Past } from "./past.js";
-import { newNonce, placeOf, send } from "./sending.js";
-import { kept, NotShownError, read, write } from "./timeline.js";
+import { clearRefusal, showRefusal } from "./refusals.js";
+import { newNonce, refusal, send } from "./sending.js";
+import { NotShownError, read, write } from "./timeline.js";
 import { draw, focusOn, reveal, track, whenResized, zoomBy } from "./track.js";
 import { stop } from "./sound.js";
+import { showWhole, startWhole } from "./whole.js";
 
 /** @typedef {import("./timeline.js").Piece} Piece */
 
@@ -34,25 +38,22 @@ let isDragged = false;
 /** @type {Map<number, string[]>} */
 let wrong = new Map();
 let nonce = newNonce();
-const past = new Past(first());
+const past = begun();
 
 // What is shown
 
 /** @param {Piece | null} [piece] shown while it is dragged */
 function show(piece = past.state.piece) {
   if (piece && selected >= piece.regions.length) selected = piece.regions.length - 1;
-  draw(piece ?? emptyPiece(), { selected, wrong, most, isDragged });
-  inspect(piece, selected, wrong.get(selected) ?? []);
+  const late = lateRegions(piece);
+  const shown = new Map([...late, ...wrong]);
+  draw(piece ?? emptyPiece(), { selected, wrong: shown, most, isDragged });
+  inspect(piece, selected, shown.get(selected) ?? []);
+  byId("late").textContent = [...late.values()].flat().join(" ");
   byId("empty").hidden = !piece || piece.regions.length > 0;
   byId("undo").disabled = !past.before.length;
   byId("redo").disabled = !past.after.length;
-  if (!piece) return;
-  byId("length").value = figure(piece.length);
-  byId("tempo").value = piece.tempo === null ? "" : figure(piece.tempo);
-  byId("seed").value = piece.seed ?? "";
-  const more = kept(piece);
-  byId("kept").hidden = !more.length;
-  byId("kept").textContent = `Kept as it is, and changed in the JSON below: ${more.join(", ").replaceAll("_", " ")}.`;
+  showWhole(piece);
 }
 
 /** Show the state, the JSON included. @param {string} [words] */
@@ -72,15 +73,21 @@ function settle(piece, index, words) {
   clearProblems();
   selected = index >= 0 ? index : selected;
   past.advance(stateOf(piece));
+  showWithFocus(words, index);
+}
+
+/** Show all; where a block had the focus, one has it then. @param {string} [words] @param {number} [index] -1: the end */
+function showWithFocus(words, index) {
+  const hadFocus = track.contains(document.activeElement);
   showAll(words);
-  if (track.contains(document.activeElement)) focusOn(piece.regions.length ? index : -1);
+  if (hadFocus) focusOn(past.state.piece?.regions.length ? (index ?? selected) : -1);
 }
 
 /** @param {boolean} isDone @param {string} words */
 function travelled(isDone, words) {
   if (!isDone) return;
   clearProblems();
-  showAll(words);
+  showWithFocus(words);
 }
 
 const undo = () => travelled(past.undo(), "Undone.");
@@ -102,24 +109,13 @@ function add(descriptor, at) {
   reveal(to.index);
 }
 
+function beginAnew() {
+  forgetAll();
+  settle(emptyPiece(), -1, "The timeline is empty. Undo brings the last one back.");
+}
+
 /** @returns {import("./grid.js").Snap} */
 const snap = () => byId("snap").value;
-
-/**
- * @param {string} id
- * @param {(piece: Piece, value: number | null) => Piece} edit
- * @param {(value: number) => boolean} [isUsable]
- */
-function whole(id, edit, isUsable = Number.isFinite) {
-  byId(id).addEventListener("change", () => {
-    const { piece } = past.state;
-    const told = byId(id).value.trim().replace(",", ".");
-    const value = told ? Number(told) : null;
-    const isRead = piece !== null && (value === null || isUsable(value));
-    if (isRead) settle(edit(piece, value), -1);
-    byId(id).setAttribute("aria-invalid", String(!isRead));
-  });
-}
 
 // The JSON
 
@@ -147,16 +143,22 @@ function tellUnread(words) {
   byId("unread").hidden = !words;
 }
 
-/** Begin with what the page brings, or what was begun before. @returns {State} */
-function first() {
+/** Begin with what the page brings; what was begun before is a step back. @returns {Past<State>} */
+function begun() {
   const { fresh } = text.dataset;
   const draft = keptDraft();
   const brought = understood(text.value);
-  if (fresh === "replace" || draft === null) return brought;
-  const before = understood(draft);
-  if (fresh !== "add") return before;
-  const name = brought.piece?.regions[0]?.descriptor ?? "";
-  return before.piece ? stateOf(added(before.piece, name, null, most).piece) : brought;
+  const before = draft === null ? brought : understood(draft);
+  const begin = new Past(before);
+  if (draft === null) selected = fresh === "add" ? 0 : -1;
+  else if (fresh === "replace" && brought.text !== before.text) begin.advance(brought);
+  else if (fresh === "add") {
+    const name = brought.piece?.regions[0]?.descriptor ?? "";
+    const to = added(before.piece ?? emptyPiece(), name, null, most);
+    selected = to.index;
+    begin.advance(stateOf(to.piece));
+  }
+  return begin;
 }
 
 // Making
@@ -168,82 +170,42 @@ async function make(event) {
   if (button.disabled) return;
   clearProblems();
   stop();
+  const unread = firstUnread();
+  const words = unread?.words ?? hurdle(past.state.piece);
+  if (words) {
+    refuse(refusal(words), past.state.text);
+    unread?.field.focus();
+    return;
+  }
   button.disabled = true;
   button.textContent = "Asking …";
   const sent = past.state.text;
-  const refusal = await send(sent, new FormData(form), nonce);
+  const refused = await send(sent, new FormData(form), nonce);
   button.disabled = false;
   button.textContent = "Make music";
-  if (!refusal) {
-    nonce = newNonce();
-    return;
-  }
-  showProblems(refusal, sent);
+  if (refused) refuse(refused, sent);
+  else nonce = newNonce();
+}
+
+/** Make what is there, that of the field that is being filled in included. */
+function makeByKey() {
+  const field = document.activeElement;
+  if (field instanceof HTMLElement) field.blur();
+  if (field instanceof HTMLElement) field.focus();
+  form.requestSubmit(byId("make"));
 }
 
 /** @param {import("./sending.js").Refusal} refusal @param {string} sent */
-function showProblems({ words, problems, mustSignIn }, sent) {
-  const { piece } = past.state;
-  const regions = piece?.regions ?? [];
-  const document = piece ? JSON.parse(sent) : null;
-  wrong = new Map();
-  const items = problems.map(({ pointer, detail }) => {
-    const place = placeOf(pointer, document, regions);
-    if (typeof place === "number") wrong.set(place, [...(wrong.get(place) ?? []), `${inRegion(pointer)}${detail}`]);
-    if (typeof place === "string") byId(place).setAttribute("aria-invalid", "true");
-    return element("li", `${where(pointer, place)}${detail}`);
-  });
-  const said = byId("said");
-  said.replaceChildren(element("p", words));
-  if (items.length) said.append(list(items));
-  if (mustSignIn) said.append(link("/sign-in?next=/compose", "Sign in again"));
-  said.hidden = false;
-  said.scrollIntoView({ block: "nearest" });
+function refuse(refusal, sent) {
+  wrong = showRefusal(refusal, past.state.piece, sent);
   if (wrong.size) selected = Math.min(...wrong.keys());
   show();
 }
 
-/** @param {string} pointer @param {string | number | null} place */
-function where(pointer, place) {
-  const names = { tempo: "Tempo: ", length: "Length: ", seed: "Seed: ", name: "" };
-  if (typeof place === "string") return names[/** @type {keyof typeof names} */ (place)] ?? "";
-  if (typeof place === "number") return `Region ${place + 1}, ${inRegion(pointer)}`.replace(/, $/, ": ");
-  return pointer ? `${pointer}: ` : "";
-}
-
-/** Say what of a region a problem is about. @param {string} pointer */
-function inRegion(pointer) {
-  const words = pointer.split("/").slice(5).filter((word) => word !== "add_region");
-  return words.length ? `${words.join(" ").replaceAll("_", " ")}: ` : "";
-}
-
 function clearProblems() {
   wrong = new Map();
-  byId("said").hidden = true;
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-}
-
-/** @param {string} tag @param {string} words */
-function element(tag, words) {
-  const made = document.createElement(tag);
-  made.textContent = words;
-  return made;
-}
-
-/** @param {HTMLElement[]} items */
-function list(items) {
-  const made = document.createElement("ul");
-  made.append(...items);
-  return made;
-}
-
-/** @param {string} url @param {string} words */
-function link(url, words) {
-  const made = document.createElement("a");
-  made.href = url;
-  made.className = "button";
-  made.textContent = words;
-  return made;
+  byId("replaced").hidden = true;
+  clearRefusal(form);
 }
 
 // Beginning
@@ -261,14 +223,13 @@ startDragging({
     show();
   },
 });
-startTyping({ ...lent, edit: editFields, undo, redo });
+startTyping({ ...lent, edit: editFields, undo, redo, make: makeByKey });
 startInspector({ ...lent, selected: () => selected, focus: focusOn });
 startPalette(add);
-whole("length", (piece, value) => (value === null ? piece : lengthened(piece, value, most)));
-whole("tempo", atTempo);
-whole("seed", (piece, value) => ({ ...piece, seed: value }), Number.isSafeInteger);
+startWhole(lent);
 byId("undo").addEventListener("click", undo);
 byId("redo").addEventListener("click", redo);
+byId("new").addEventListener("click", beginAnew);
 for (const [id, factor] of /** @type {const} */ ([["zoom-in", 1.5], ["zoom-out", 1 / 1.5], ["zoom-fit", 0]])) {
   byId(id).addEventListener("click", () => {
     zoomBy(factor);
@@ -297,4 +258,9 @@ for (const field of document.querySelectorAll(".rows :is(input, select, button)"
 whenResized(() => show());
 if (location.search) history.replaceState(null, "", location.pathname);
 showAll();
+if (text.dataset.fresh === "replace" && past.before.length) {
+  byId("replaced").textContent = "This has taken the place of what you had begun before: Undo brings that back.";
+  byId("replaced").hidden = false;
+}
+if (selected >= 0) reveal(selected);
 tellUnread(understood(past.state.text).why);

@@ -104,6 +104,14 @@ export function clock(seconds) {
 }
 
 /**
+ * Write a tempo, to the tenth of a beat per minute.
+ * @param {number} tempo
+ */
+export function bpm(tempo) {
+  return String(Math.round(tempo * 10) / 10);
+}
+
+/**
  * Write a number of seconds, to the hundredth.
  * @param {number} seconds
  */

@@ -2,7 +2,8 @@
 // The fields of the selected region.
 
 import { bordered, changed, doubled, ended, removed, swapped } from "./edits.js";
-import { figure } from "./grid.js";
+import { forget, isUnread, secondsOf, TIME_WORDS, watch } from "./fields.js";
+import { bpm, figure } from "./grid.js";
 import { descriptor, titleOf } from "./catalogue.js";
 import { endOf, SILENCE, usualRing } from "./timeline.js";
 
@@ -11,6 +12,10 @@ import { endOf, SILENCE, usualRing } from "./timeline.js";
 /** @param {string} id @returns {any} */
 const field = (id) => document.getElementById(id);
 const fields = field("inspector-fields");
+const TIMES = ["of-start", "of-length", "of-ring"];
+
+/** Which region is shown, and of how many. */
+let shown = "";
 
 /**
  * What the editor lends to the fields.
@@ -32,17 +37,29 @@ export function startInspector(editing) {
     });
   on("of-descriptor", (piece, index, text) =>
     changed(piece, index, text === "silence" || !text ? { ...SILENCE, start: piece.regions[index].start } : { descriptor: text }));
-  on("of-start", (piece, index, text) => (text ? bordered(piece, index, Number(text)) : piece));
-  on("of-length", (piece, index, text) =>
-    text ? ended(piece, index, piece.regions[index].start + Number(text), editing.most) : piece);
+  /** @param {string} id @param {(piece: Piece, index: number, seconds: number | null) => Piece} edit */
+  const onTime = (id, edit) =>
+    watch(field(id), secondsOf, TIME_WORDS, (seconds) => {
+      const [piece, index] = [editing.piece(), editing.selected()];
+      if (piece?.regions[index]) editing.settle(edit(piece, index, seconds), index);
+    });
+  onTime("of-start", (piece, index, start) => (start === null ? piece : bordered(piece, index, start)));
+  onTime("of-length", (piece, index, length) =>
+    length === null ? piece : ended(piece, index, piece.regions[index].start + length, editing.most));
   on("of-ending", (piece, index, text) => changed(piece, index, { ending: /** @type {any} */ (text), ring: null }));
-  on("of-ring", (piece, index, text) => changed(piece, index, { ring: text ? Number(text) : null }));
+  onTime("of-ring", (piece, index, ring) => changed(piece, index, { ring: ring !== null && ring > 0 ? ring : null }));
   field("of-own").addEventListener("change", () => {
     const [piece, index] = [editing.piece(), editing.selected()];
     if (piece) editing.settle(changed(piece, index, { ownTempo: field("of-own").checked }), index);
   });
   on("of-tonic", (piece, index, text) => changed(piece, index, { tonic: text }));
   on("of-quality", (piece, index, text) => changed(piece, index, { quality: text }));
+
+  field("inspector").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || !editing.piece()?.regions.length) return;
+    event.preventDefault();
+    editing.focus(editing.selected());
+  });
 
   /** @param {string} id @param {(piece: Piece, index: number) => { piece: Piece, index: number }} edit @param {string} words */
   const press = (id, edit, words) =>
@@ -77,6 +94,9 @@ export function editFields() {
  */
 export function inspect(piece, index, problems) {
   const region = piece?.regions[index];
+  const now = `${index} ${piece?.regions.length}`;
+  if (now !== shown) for (const id of TIMES) forget(field(id));
+  shown = now;
   fields.hidden = !region;
   field("unselected").hidden = Boolean(region);
   field("inspected").textContent = region ? `${index + 1}. ${titleOf(region.descriptor)}` : "No region is selected";
@@ -103,15 +123,15 @@ export function inspect(piece, index, problems) {
 function more({ descriptor: name, beside, more: inside }) {
   const known = descriptor(name);
   const told = Object.entries({ ...beside, ...inside }).filter(([key]) => key !== "id").map(([key, value]) => {
-    const words = Array.isArray(value) ? value.join(", ") : typeof value === "number" ? figure(value) : JSON.stringify(value);
+    const words = Array.isArray(value) ? value.join(", ") : typeof value === "number" ? (key.includes("tempo") ? bpm(value) : figure(value)) : JSON.stringify(value);
     return `${key.replaceAll("_", " ")}: ${words.replaceAll("_", " ")}.`;
   });
-  return [known ? `${known.style}, ${known.low}–${known.high} BPM.` : "", ...told].join(" ").trim();
+  return [known ? `${known.style}, ${bpm(known.low)}–${bpm(known.high)} BPM.` : "", ...told].join(" ").trim();
 }
 
 /** @param {string} id @param {string} value */
 function show(id, value) {
-  if (field(id).value !== value) field(id).value = value;
+  if (field(id).value !== value && !isUnread(field(id))) field(id).value = value;
 }
 
 /** Choose a value, also one that is not among the usual ones. @param {string} id @param {string} value */

@@ -18,6 +18,7 @@ import { indexOf, track } from "./track.js";
  * @property {() => void} edit leads to the fields of the selected region
  * @property {() => void} undo
  * @property {() => void} redo
+ * @property {() => void} make
  */
 
 /** @param {Typing} typing */
@@ -33,6 +34,11 @@ export function startTyping(typing) {
     if (isDone) event.preventDefault();
   });
   document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      typing.make();
+      return;
+    }
     const isUndoing = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
     if (!isUndoing || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
     event.preventDefault();

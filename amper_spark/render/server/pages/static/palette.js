@@ -2,6 +2,8 @@
 // The descriptors to choose from: heard, added by a button, or dragged into the timeline.
 
 import { descriptors, search } from "./catalogue.js";
+import { bpm } from "./grid.js";
+import { startRoving } from "./roving.js";
 import { toggle } from "./sound.js";
 import { timeAt, track } from "./track.js";
 
@@ -18,11 +20,13 @@ const stage = /** @type {HTMLElement} */ (document.getElementById("stage"));
 export function startPalette(add) {
   const rows = new Map(descriptors.map((one) => [one.name, row(one)]));
   palette.replaceChildren(...rows.values());
+  const rove = startRoving(palette);
 
   function filter() {
     const names = new Set(search(find.value, genre.value).map((one) => one.name));
     for (const [name, element] of rows) element.hidden = !names.has(name);
     found.textContent = names.size ? `${names.size} of ${rows.size}` : "Nothing is like that: try fewer words.";
+    rove();
   }
 
   find.addEventListener("input", filter);
@@ -78,7 +82,7 @@ function row(one) {
   title.textContent = one.title;
   const tags = document.createElement("p");
   tags.className = "tags";
-  tags.textContent = `${one.style} · ${one.low}–${one.high} BPM`;
+  tags.textContent = `${one.style} · ${bpm(one.low)}–${bpm(one.high)} BPM`;
   words.append(title, tags);
   const add = document.createElement("button");
   add.type = "button";

@@ -69,7 +69,7 @@ function parsed(text) {
 }
 
 /** @param {string} words @returns {Refusal} */
-function refusal(words) {
+export function refusal(words) {
   return { words, problems: [], mustSignIn: false };
 }
 

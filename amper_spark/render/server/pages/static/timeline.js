@@ -125,7 +125,7 @@ export function write(piece) {
 }
 
 /**
- * Name what a timeline has that the editor keeps, but has no control for.
+ * Name the keys that a timeline has and the editor keeps, but has no control for.
  * @param {Piece} piece
  */
 export function kept(piece) {

@@ -1,7 +1,7 @@
 // @ts-check
 // Draws a piece: a ruler, its regions as blocks, and its end. Blocks are sliders, whose value is their start.
 
-import { boundsOf, lengthBounds } from "./edits.js";
+import { boundsOf, lengthBounds, MIN_S } from "./edits.js";
 import { clock, figure, marks } from "./grid.js";
 import { descriptor, titleOf, toneOf } from "./catalogue.js";
 import { endOf, usualRing } from "./timeline.js";
@@ -61,7 +61,9 @@ export function indexOf(target) {
  */
 export function draw(piece, { selected, wrong, most, isDragged }) {
   canvas.style.width = `${zoom * 100}%`;
-  if (!isDragged) shown = piece.length / (1 - Math.max(ROOM_SHARE, ROOM_PX / track.clientWidth));
+  // Also what starts after the end is to be seen.
+  const until = Math.max(piece.length, (piece.regions.at(-1)?.start ?? 0) + MIN_S);
+  if (!isDragged) shown = until / (1 - Math.max(ROOM_SHARE, ROOM_PX / track.clientWidth));
   while (track.children.length - 1 > piece.regions.length) track.children[piece.regions.length].remove();
   if (!end.isConnected) track.append(end);
   while (track.children.length - 1 < piece.regions.length) end.before(handle("region"));
@@ -85,7 +87,8 @@ function drawRegion(piece, index, isSelected, problems) {
   const block = /** @type {HTMLElement} */ (track.children[index]);
   const region = piece.regions[index];
   const [until, title] = [endOf(piece, index), titleOf(region.descriptor)];
-  const duration = until - region.start;
+  const isLate = until <= region.start;
+  const duration = isLate ? MIN_S : until - region.start;
   block.className = `region ${toneOf(region.descriptor)}${problems.length ? " is-wrong" : ""}`;
   place(block, region.start, duration);
   block.setAttribute("aria-current", String(isSelected));
@@ -95,7 +98,7 @@ function drawRegion(piece, index, isSelected, problems) {
   const edge = part("span", "edge", "");
   const tail = part("span", "tail", "");
   tail.style.width = `${(100 * (region.ring ?? usualRing(duration))) / duration}%`;
-  const times = `${clock(region.start)}–${clock(until)}`;
+  const times = isLate ? clock(region.start) : `${clock(region.start)}–${clock(until)}`;
   const lines = [part("strong", "", title), part("span", "", style), part("span", "time", times)];
   block.replaceChildren(edge, ...lines, ...(region.ending === "ringout" ? [tail] : []));
   block.title = `${title} ${times}`;
