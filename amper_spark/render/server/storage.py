@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from amper_spark.render.server.job import Job
+    from amper_spark.render.server.job import Job, JobSummary
 
 PREVIEW_SUFFIX = ".mp3"
 
@@ -151,7 +151,7 @@ class Storage:
         """Remove what an attempt has made."""
         shutil.rmtree(attempt, ignore_errors=True)
 
-    def find(self, job: Job, name: str) -> Path | None:
+    def find(self, job: JobSummary, name: str) -> Path | None:
         """Return a file of a job, if the job says that it has one of that name."""
         for file in job.files:
             if file["name"] == name:

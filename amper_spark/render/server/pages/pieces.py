@@ -68,7 +68,7 @@ def shown(
 
 def duration_of(job: JobSummary, service: Service) -> float | None:
     """Say how many seconds of music a job has made, where its waveform tells; the timeline is not read."""
-    file = service.storage.find(job, _WAVEFORM_FILE)  # type: ignore[arg-type] # a summary has what it reads
+    file = service.storage.find(job, _WAVEFORM_FILE)
     return read_duration_s(file)
 
 
