@@ -95,10 +95,6 @@ class Job(JobSummary):
     date_finish: float | None
 
 
-SUMMARY_COLUMNS = "id, kind, client_id, title, status, progress_percent, files, date_create"
-"""The columns of which `summary_of` reads a summary."""
-
-
 def summary_of(row: sqlite3.Row) -> JobSummary:
     """Read a summary from a row."""
     return JobSummary(**_summary(row))

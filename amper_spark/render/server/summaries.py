@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from amper_spark.descriptors.naming import titled
-from amper_spark.render.server.job import SUMMARY_COLUMNS, JobSummary, summary_of
+from amper_spark.render.server.job import JobSummary, summary_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,17 +21,19 @@ _UNKNOWING = ("meta", "info")
 """What clients may keep anything in."""
 
 # Numbers are of the order in which jobs were asked for. Of a job that is none of the client's there is none.
-_NEWEST = f"""
-SELECT {SUMMARY_COLUMNS} FROM jobs INDEXED BY jobs_of_client_by_number
+_NEWEST = """
+SELECT id, kind, client_id, title, status, progress_percent, files, date_create
+FROM jobs INDEXED BY jobs_of_client_by_number
 WHERE client_id = :client_id AND number < CASE
     WHEN :before IS NULL THEN 9223372036854775807
     ELSE (SELECT number FROM jobs WHERE id = :before AND client_id = :client_id)
 END
 ORDER BY number DESC LIMIT :limit
-"""  # noqa: S608 - the columns are a constant
-_ONE = f"""
-SELECT {SUMMARY_COLUMNS} FROM jobs INDEXED BY jobs_of_client WHERE id = ? AND client_id = ?
-"""  # noqa: S608 - as above
+"""
+_ONE = """
+SELECT id, kind, client_id, title, status, progress_percent, files, date_create
+FROM jobs INDEXED BY jobs_of_client WHERE id = ? AND client_id = ?
+"""
 
 
 def title_of(request: Mapping[str, Any]) -> str:
