@@ -92,7 +92,11 @@ def served(folder: Path, *settings: str, workers: int) -> Iterator[Served]:
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(_STOP_S)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def _url(process: subprocess.Popen[bytes], log: Path) -> str:

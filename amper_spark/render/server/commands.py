@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from amper_spark.render.server.tokens import Token, Tokens
 
 _DAY_S = 86_400.0
-_DATABASE = "server.sqlite"  # as Storage names it, which makes all of a folder
 
 _data_option = click.option(
     "--data",
@@ -252,9 +251,9 @@ def _tokens(data: Path) -> Tokens:
 
 def _known_tokens(data: Path) -> Tokens:
     """Open the tokens of a server that has been used: whoever mistypes its folder gets no new one."""
-    from amper_spark.render.server.storage import StorageError
+    from amper_spark.render.server.storage import DATABASE, StorageError
 
-    if not (data / _DATABASE).exists():
+    if not (data / DATABASE).exists():
         raise StorageError(f"there is no server's data in {data}: --data says where it is")
     return _tokens(data)
 

@@ -106,12 +106,12 @@ def ends_process_after(cpu_s: float) -> Iterator[None]:
         Processor time, in s: what goes before workers must not end their jobs. By the clock it may take
         `CLOCK_TIMES` as long.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    before = resource.getrlimit(resource.RLIMIT_CPU)
     faulthandler.register(signal.SIGXCPU, file=_STANDARD_ERROR, chain=True)  # the chain ends it
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s), most))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s), before[1]))
     faulthandler.dump_traceback_later(CLOCK_TIMES * cpu_s, exit=True, file=_STANDARD_ERROR)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+        resource.setrlimit(resource.RLIMIT_CPU, before)

@@ -27,6 +27,10 @@ _SECRET_BYTES = 32
 _READ_BY_OTHERS, _WRITTEN_BY_OTHERS = 0o077, 0o002
 
 
+DATABASE = "server.sqlite"
+"""File of the database, in the folder of a server."""
+
+
 class StorageError(AmperSparkError):
     """A folder that cannot be used."""
 
@@ -68,7 +72,7 @@ class Storage:
     @property
     def database(self) -> Path:
         """File of the database."""
-        return self.folder / "server.sqlite"
+        return self.folder / DATABASE
 
     @property
     def previews(self) -> Path:
