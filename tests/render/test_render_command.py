@@ -14,18 +14,10 @@ from amper_spark.cli import main
 from amper_spark.render.composer.composing import compose
 from amper_spark.render.delivery import tempi_of
 from amper_spark.timeline.parsing import parse_timeline
-from tests.render.whole_fonts import whole_font
 
 NAME = "rock_indie_happy"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STEP = 1 / 32_768
-
-
-@pytest.fixture(scope="module")
-def font(tmp_path_factory):
-    file = tmp_path_factory.mktemp("font") / "whole.sf2"
-    file.write_bytes(whole_font())
-    return file
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from amper_spark.cli import main
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.tokens import TokenError, Tokens
 from tests.render.server.asking import render, timeline
-from tests.render.whole_fonts import whole_font
 
 PATIENCE_S = 120
 MAIN = "from amper_spark.cli import main; main()"
@@ -112,13 +111,6 @@ def test_a_data_folder_that_cannot_be_used_is_named(tmp_path, data, said):
     data.mkdir()
     (data / "server.sqlite").write_text("no database at all " * 100)
     assert re.fullmatch(r"Error: the database .+ cannot be used: .+\n", said("token", "list", status=1)[1])
-
-
-@pytest.fixture(scope="module")
-def font(tmp_path_factory):
-    file = tmp_path_factory.mktemp("font") / "whole.sf2"
-    file.write_bytes(whole_font())
-    return file
 
 
 def test_a_server_without_its_font_or_its_port_does_not_start(said, font, tmp_path, monkeypatch):

@@ -43,13 +43,6 @@ if "amper_spark.render.server.worker_pool" in sys.orig_argv:
 '''
 
 
-@pytest.fixture(scope="module")
-def font(tmp_path_factory):
-    file = tmp_path_factory.mktemp("font") / "whole.sf2"
-    file.write_bytes(whole_font())
-    return file
-
-
 @pytest.fixture
 def place(tmp_path):
     return Place(tmp_path / "data", has_previews=True)

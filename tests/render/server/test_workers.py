@@ -23,7 +23,6 @@ from tests.render.server.working import (
     wait_until,
     workers_of,
 )
-from tests.render.whole_fonts import whole_font
 
 FAULTS = '''
 """Make workers fail at timelines that ask for it; Python imports this module when it starts."""
@@ -76,13 +75,6 @@ if "amper_spark.render.server.worker_pool" in sys.orig_argv:
     os.fork = fork_or_fail
 '''
 GIVEN_UP = f"it was begun {MAX_DEATHS} times, and its worker was lost each time"
-
-
-@pytest.fixture(scope="module")
-def font(tmp_path_factory):
-    file = tmp_path_factory.mktemp("font") / "whole.sf2"
-    file.write_bytes(whole_font())
-    return file
 
 
 @pytest.fixture
