@@ -95,7 +95,9 @@ class DecodingProcess:
             raise DiedError from None
 
     def receive(self) -> dict[str, Any]:
-        """Wait for an answer, asleep."""
+        """Wait for an answer, asleep; none comes once this is stopped, not even one that has arrived."""
+        if self._answers.closed:
+            raise EndedError
         while b"\n" not in self._received:
             self._wait()
             content = os.read(self._answers.fileno(), _PIPE_BYTES)
