@@ -21,6 +21,7 @@ _MIN_BEATS = 2.0
 _FEWEST_BEATS = 1e-3  # of music before a last chord that rings nearly from the start
 _UNITS_BEFORE_RING = (float(BEATS_PER_BAR), 2.0, 1.0)
 _SAME_BEATS = 1e-6
+_TEMPO_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -139,15 +140,15 @@ def _between(curve: TempoCurve, start_s: float, end_s: float, factor: float) -> 
     """Cut a piece out of a curve, jumps at its start and end left out, and multiply it."""
     if end_s <= start_s:
         return
-    yield TempoPoint(start_s, _within_limits(float(curve.tempo_at(start_s)) * factor))
+    yield TempoPoint(start_s, _legible(float(curve.tempo_at(start_s)) * factor))
     for point in curve.points:
         if start_s < point.time_s < end_s:
-            yield TempoPoint(point.time_s, _within_limits(point.tempo_bpm * factor))
+            yield TempoPoint(point.time_s, _legible(point.tempo_bpm * factor))
     jumps = [point.tempo_bpm for point in curve.points if point.time_s == end_s]
     reached = jumps[0] if jumps else float(curve.tempo_at(end_s))
-    yield TempoPoint(end_s, _within_limits(reached * factor))
+    yield TempoPoint(end_s, _legible(reached * factor))
 
 
-def _within_limits(tempo_bpm: float) -> float:
-    """Undo what rounding adds at a limit."""
-    return min(max(tempo_bpm, MIN_TEMPO_BPM), MAX_TEMPO_BPM)
+def _legible(tempo_bpm: float) -> float:
+    """Undo what arithmetic adds, at a limit, or to 120 bpm: far less than a sample, but people read it."""
+    return min(max(round(tempo_bpm, _TEMPO_DECIMALS), MIN_TEMPO_BPM), MAX_TEMPO_BPM)

@@ -85,7 +85,7 @@ class BandAttributes(NamedAttributes):
 class DescriptorAttributes(NamedAttributes):
     """What is known of a descriptor."""
 
-    average_render_speed: float = Field(examples=[79.0])
+    average_render_speed: float = Field(examples=[37.0])
     """How many times faster than it plays it renders, when nothing else is rendered."""
     bands: list[Reference]
     """Instruments that go well together."""

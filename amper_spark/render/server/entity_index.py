@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from amper_spark.descriptors.hits import Hits
     from amper_spark.descriptors.instruments import Instrument, Instruments
 
-AVERAGE_RENDER_SPEED = 79.0
-"""Times real time, of a master in stereo at 44,100 Hz on one core: measured, see docs/rendering.md."""
+AVERAGE_RENDER_SPEED = 37.0
+"""Times real time, of a master in stereo at 44,100 Hz as MP3 on one core: measured, see docs/rendering.md."""
 
 CATEGORIES = (
     "band_size",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +43,9 @@ def test_tempi_that_glide_stay_within_their_limits(duration_s, first_bpm, last_b
     fitted = fit_region(region, span, is_last=is_last)
     for point in fitted_tempo(span, [fitted]).points:
         assert MIN_TEMPO_BPM <= point.tempo_bpm <= MAX_TEMPO_BPM
+
+
+def test_a_tempo_that_bars_fit_without_change_stays_a_round_number():
+    region, span = spanned(64.0 * 60 / 119.99999999999999, TempoCurve.constant(119.99999999999999))
+    fitted = replace(fit_region(region, span, is_last=False, ring_s=RING_S), factor=1 + 1e-14)
+    assert {point.tempo_bpm for point in fitted_tempo(span, [fitted]).points} == {120.0}

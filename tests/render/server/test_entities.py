@@ -143,8 +143,8 @@ def test_all_instruments_of_a_band_play_in_its_descriptor():
         ("for_tempo=70", lambda one: one.min_tempo <= 70 <= one.max_tempo),
         ("min_tempo=60", lambda one: one.min_tempo == 60),
         ("max_tempo=112.0", lambda one: one.max_tempo == 112),
-        ("render_speed_over=79", lambda one: True),
-        ("render_speed_over=79.01", lambda one: False),
+        ("render_speed_over=37", lambda one: True),
+        ("render_speed_over=37.01", lambda one: False),
         ("bands.id=idle_band_3", lambda one: one.id == "documentary_idiophonic_idle"),
         ("bands.name=Idle+Band+3", lambda one: one.id == "documentary_idiophonic_idle"),
         ("instruments.id=music_box", lambda one: any(i.id == "music_box" for i in one.instruments)),
@@ -328,7 +328,7 @@ def test_a_catalogue_without_bands(tmp_path):
 
 def test_the_render_speed_is_the_one_that_was_measured():
     text = (Path(__file__).parents[3] / "docs" / "rendering.md").read_text()
-    (measured,) = re.findall(r"^\| x real time \| [0-9.]+ \| ([0-9.]+) \|$", text, re.MULTILINE)
+    (measured,) = re.findall(r"^\| x real time \|.* ([0-9.]+) \|$", text, re.MULTILINE)
     assert pytest.approx(float(measured), rel=0.25) == AVERAGE_RENDER_SPEED
 
 

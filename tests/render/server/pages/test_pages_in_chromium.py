@@ -72,6 +72,20 @@ def test_from_signing_in_to_hearing_and_downloading_music(opened, sign_in):
     page.get_by_role("link", name="Käse.mp3").wait_for()
 
 
+def test_what_is_typed_before_the_scripts_have_come_counts(opened, sign_in):
+    page = sign_in(opened())
+
+    def type_first(route):
+        page.get_by_label("Length, s").fill("12")
+        page.get_by_label("Tempo, BPM").fill("97")
+        route.continue_()
+
+    page.route("**/compose.js*", type_first)
+    page.goto(f"/compose?add={FIRST}")
+    assert regions(page) == [(0, FIRST), 12]
+    assert page.get_by_label("Tempo, BPM").input_value() == "97"
+
+
 def test_what_was_composed_is_gone_on_with(composing):
     page = composing()
     page.get_by_role("button", name="Make music").click()

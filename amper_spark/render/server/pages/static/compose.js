@@ -17,7 +17,7 @@ import { newNonce, refusal, send } from "./sending.js";
 import { NotShownError, read, write } from "./timeline.js";
 import { draw, focusOn, reveal, track, whenResized, zoomBy } from "./track.js";
 import { stop } from "./sound.js";
-import { showWhole, startWhole } from "./whole.js";
+import { showWhole, startWhole, takeEarly } from "./whole.js";
 
 /** @typedef {import("./timeline.js").Piece} Piece */
 
@@ -262,5 +262,6 @@ if (text.dataset.fresh === "replace" && past.before.length) {
   byId("replaced").textContent = "This has taken the place of what you had begun before: Undo brings that back.";
   byId("replaced").hidden = false;
 }
+takeEarly();
 if (selected >= 0) reveal(selected);
 tellUnread(understood(past.state.text).why);

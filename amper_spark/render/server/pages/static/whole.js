@@ -23,6 +23,9 @@ const NAMES = [
 const field = (id) => document.getElementById(id);
 const fields = ["length", "tempo", "seed"].map(field);
 
+/** What people have typed before this script came, on a slow line. @type {readonly [HTMLInputElement, string][]} */
+const early = fields.filter((one) => one.value !== one.defaultValue).map((one) => [one, one.value]);
+
 /**
  * What the editor lends to the fields.
  * @typedef {object} Whole
@@ -50,6 +53,14 @@ export function startWhole({ piece: current, most, settle }) {
     const piece = current();
     if (piece) settle({ ...piece, seed }, -1);
   });
+}
+
+/** Take what was typed before there was a piece to take it. */
+export function takeEarly() {
+  for (const [one, typed] of early) {
+    one.value = typed;
+    one.dispatchEvent(new Event("change"));
+  }
 }
 
 /**
