@@ -36,6 +36,7 @@ def spectra(draw, lowest=-45.0, highest=30.0):
     """Power of up to 70 frames, with silent bins and frames, and repeated values."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     low, high = sorted(draw(st.tuples(*[st.floats(lowest, highest)] * 2)))
+    high += 0.0  # or else -0.0 would be less than 0.0 to numpy
     power = 10.0 ** rng.uniform(low, high, (FREQUENCIES_HZ.size, draw(st.integers(1, 70))))
     power[rng.random(power.shape) < draw(st.sampled_from([0.0, 0.1, 0.95]))] = 0.0
     power[:, rng.random(power.shape[1]) < 0.1] = draw(st.sampled_from([0.0, 1.0]))
