@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from amper_spark import __version__
+from amper_spark.classify.commands import models
 from amper_spark.config import load_config
 from amper_spark.descriptors.commands import descriptors
 from amper_spark.errors import ConfigError
 from amper_spark.job import DocumentedCommand, config_options, default_config, errors_in_one_line, lake_option
+from amper_spark.outside.commands import outside
 from amper_spark.render.commands import fonts, render
 from amper_spark.render.server.commands import server
 from amper_spark.report.listening.commands import listen
@@ -64,6 +66,13 @@ def main() -> None:
       amper-spark analyze                analyse them
       amper-spark show                   see what was found
       amper-spark export windows --to windows.parquet
+
+    \b
+    Models:
+      amper-spark generate               make renders to learn from, which `analyze` then hears
+      amper-spark train                  learn descriptors, and see what they can be told by
+      amper-spark score                  say what each window of all recordings sounds like
+      amper-spark models ui              compare models in the browser
 
     \b
     Music:
@@ -129,8 +138,8 @@ def show(
 def export(*, view: str, lake: str, file: Path, corpus: str | None) -> None:
     r"""Write VIEW as one flat file.
 
-    VIEW is one of windows, segments, beats, quarantine, or the name of a table. docs/tables.md describes
-    their columns.
+    VIEW is one of windows, segments, beats, window_labels, quarantine, or the name of a table.
+    docs/tables.md describes their columns.
 
     \b
     Examples:
@@ -237,5 +246,7 @@ def fetch(*, source: str | None, with_full_precision: bool) -> None:
 main.add_command(descriptors)
 main.add_command(fonts)
 main.add_command(listen)
+main.add_command(models)
+main.add_command(outside)
 main.add_command(render)
 main.add_command(server)

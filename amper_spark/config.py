@@ -87,6 +87,22 @@ class Separation(_Section):
         return self
 
 
+class Training(_Section):
+    """What `train` tries, see `amper_spark.classify.experiments`."""
+
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    n_folds: Annotated[int, Field(ge=2)] = 5
+    seed: Annotated[int, Field(ge=0)] = 0
+    control_recordings: Annotated[int, Field(ge=1)] = 2_000
+    abstain_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Mlflow(_Section):
+    """Where models are kept, see `amper_spark.classify`."""
+
+    tracking_uri: str | None = None
+
+
 class Render(_Section):
     """What music is made with, see `amper_spark.render`."""
 
@@ -131,6 +147,8 @@ class Config(_Section):
     analysis: Analysis = Analysis()
     separation: Separation = Separation()
     render: Render = Render()
+    training: Training = Training()
+    mlflow: Mlflow = Mlflow()
     server: ServerSettings = ServerSettings()
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.corpora import check_known
-from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
-from amper_spark.spark.views import VIEWS, scan_view
+from amper_spark.spark.schemas import ANALYSES, LABELS, TABLES, TRACKS
+from amper_spark.spark.view_definitions import VIEWS
+from amper_spark.spark.views import scan_view
 from amper_spark.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from amper_spark.spark.lake import Lake
 
-_WRITTEN_BY = {TRACKS.name: "catalog MUSIC", ANALYSES.name: "analyze"}
+_WRITTEN_BY = {TRACKS.name: "catalog MUSIC", ANALYSES.name: "analyze", LABELS.name: "score"}
 
 
 def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int:
@@ -35,7 +36,7 @@ def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int
     ----------
     lake : Lake
     name : str
-        One of `amper_spark.spark.views.VIEWS` or `amper_spark.spark.schemas.TABLES`.
+        One of `amper_spark.spark.view_definitions.VIEWS` or `amper_spark.spark.schemas.TABLES`.
     to : Path
         Ends in ``.parquet``, ``.jsonl``, or, for views, ``.csv``, where lists become columns such as
         ``chroma_0`` to ``chroma_11``. A file that is there is replaced.

@@ -1,7 +1,9 @@
-"""Pandas UDFs: the analysis for any Spark user on any DataFrame.
+"""Pandas UDFs: analysis and labels for any Spark user on any DataFrame.
 
 >>> from amper_spark.spark.functions import analyze_udf
 >>> recordings.select("path", analyze_udf("path").alias("analysis"))  # doctest: +SKIP
+
+`make_score_udf` makes one that labels windows.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 
 import pandas as pd
 import pyarrow as pa
-from pyspark import TaskContext
+from pyspark import SparkContext, TaskContext
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -22,7 +25,9 @@ from amper_spark.config import Decoder as DecoderSettings
 from amper_spark.decoder import Decoder
 from amper_spark.errors import ParameterError
 from amper_spark.spark.analysis_rows import analysis_row
+from amper_spark.spark.label_rows import LABEL_SCHEMA, MOST_WINDOWS, flat_labels
 from amper_spark.spark.schemas import ANALYSES
+from amper_spark.spark.worker_model import bring_model, worker_model
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -94,10 +99,73 @@ def make_analyze_udf(
 
     # Spark tells an iterator UDF by its annotations, which must be types here, not text.
     analyze.__annotations__ = {"batches": Iterator[_INPUT], "return": Iterator[pd.DataFrame]}
+    return _udf(analyze, pa.schema([ANALYSES.schema.field(name) for name in RESULT_COLUMNS]))
+
+
+def make_score_udf(model: str | Path) -> Callable[..., Column]:
+    """Make a UDF that labels windows.
+
+    Parameters
+    ----------
+    model : str or Path
+        A folder with the files of a registered model, see `amper_spark.classify.registry.download`. It is
+        brought to the executors, and loaded once by each Python worker.
+
+    Returns
+    -------
+    callable
+        A pandas UDF: a struct with the 18 stored features by name and ``logmel`` in, whatever else it holds;
+        a struct with the fields of `amper_spark.spark.label_rows.LABEL_SCHEMA` out: ``free_genre``,
+        ``free_genre_confidence`` and so on, ``joint_descriptor``, ``joint_genre`` ..., ``abstained``.
+
+    See Also
+    --------
+    mlflow.pyfunc.spark_udf : Does the same with a signature of MLflow's; it needs the tracking server.
+
+    Examples
+    --------
+    The windows of a lake, by the champion:
+
+    >>> from pyspark.sql import functions as F
+    >>> from amper_spark.classify.registry import download, resolve
+    >>> from amper_spark.classify.store import Store
+    >>> from amper_spark.spark.views import spark_view
+    >>> store = Store.of_lake("lake")  # doctest: +SKIP
+    >>> folder = download(store, resolve(store, None), Path("champion"))  # doctest: +SKIP
+    >>> score_udf = make_score_udf(folder)  # doctest: +SKIP
+    >>> windows = spark_view(spark, lake, "windows")  # doctest: +SKIP
+    >>> labels = windows.select("key", "start_s", score_udf(F.struct("*")).alias("label"))  # doctest: +SKIP
+    >>> labels.select("key", "start_s", "label.free_genre").show()  # doctest: +SKIP
+    """
+    place = bring_model(SparkContext.getOrCreate(), Path(model))
+
+    def score(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for windows in _gathered(batches):
+            yield flat_labels(worker_model(place), windows)
+
+    score.__annotations__ = {"batches": Iterator[pd.DataFrame], "return": Iterator[pd.DataFrame]}
+    return _udf(score, LABEL_SCHEMA)
+
+
+def _udf(function: Callable[..., Iterator[pd.DataFrame]], result: pa.Schema) -> Callable[..., Column]:
     # pandas cannot say that a column holds no nulls; the lake checks it when it writes.
-    result = pa.schema([ANALYSES.schema.field(name).with_nullable(nullable=True) for name in RESULT_COLUMNS])
+    fields = pa.schema([field.with_nullable(nullable=True) for field in result])
     make: Any = pandas_udf  # its annotations know no UDF that returns structs
-    return cast("Callable[..., Column]", make(analyze, returnType=from_arrow_schema(result)))
+    return cast("Callable[..., Column]", make(function, returnType=from_arrow_schema(fields)))
+
+
+def _gathered(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Put batches together: a recording's analysis makes few rows a batch, and windows are small."""
+    gathered: list[pd.DataFrame] = []
+    rows = 0
+    for batch in batches:
+        gathered.append(batch)
+        rows += len(batch)
+        if rows >= MOST_WINDOWS:
+            yield pd.concat(gathered)
+            gathered, rows = [], 0
+    if gathered:
+        yield pd.concat(gathered)
 
 
 _INPUT = Union[pd.Series, pd.DataFrame]  # noqa: UP007 - PySpark does not know the newer form

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.errors import Reason
 from amper_spark.features.registry import LOGMEL_BANDS, PITCH_CLASSES, STORED_FEATURES, Feature
 
@@ -128,6 +129,53 @@ _SEGMENT = pa.struct(
     ]
 )
 
+_LEVELS = {"valence": "0 to 2", "momentum": "0 to 4"}
+
+
+def _answers(how: str, *first: pa.Field) -> pa.StructType:
+    answers = (
+        _column(
+            target,
+            pa.int8() if target in _LEVELS else pa.string(),
+            f"{target} {how}",
+            range=_LEVELS.get(target),
+        )
+        for target in TARGETS
+    )
+    return pa.struct([*first, *answers])
+
+
+def _confidences(of: str) -> pa.StructType:
+    return pa.struct(
+        [
+            _column(target, pa.float32(), f"how sure the model is of {of}'s {target}", range="0 to 1")
+            for target in TARGETS
+        ]
+    )
+
+
+_LABELLED_WINDOW = pa.struct(
+    [
+        *(_WINDOW.field(name) for name in ("window", "start_s", "end_s")),
+        _column(
+            "free",
+            _answers("by its own tree"),
+            "what style and affect are by a tree each; they may be at odds",
+        ),
+        _column("free_confidence", _confidences("the free answer"), "how sure the model is of `free`"),
+        _column(
+            "joint",
+            _answers(
+                "of the joint descriptor",
+                _column("descriptor", pa.string(), "most probable descriptor by both trees at once"),
+            ),
+            "the most probable descriptor, and what the catalogue says of it",
+        ),
+        _column("joint_confidence", _confidences("the joint descriptor"), "how sure the model is of `joint`"),
+        _column("abstained", pa.bool_(), "whether the model would rather not say; never, unless told to"),
+    ]
+)
+
 TRACKS = Table(
     name="tracks",
     description="The recordings of every corpus, as last listed by the job `catalog` or made by `generate`.",
@@ -211,5 +259,21 @@ ANALYSES = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (TRACKS, ANALYSES)}
+LABELS = Table(
+    name="labels",
+    description="What a model made of the windows of each analysis: the job `score` fills it.",
+    key=("track_id", "etag", "analysis_version", "model_version"),
+    stamp=("batch_id", "at"),
+    schema=pa.schema(
+        [
+            *(ANALYSES.schema.field(name) for name in ("track_id", "etag", "analysis_version")),
+            _column("model_version", pa.string(), "name and version of the registered model, @, and its id"),
+            _column("batch_id", pa.string(), "batch of work that the row was committed with"),
+            _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
+            _column("windows", _list_of(_LABELLED_WINDOW), "the windows of the analysis, in its order"),
+        ]
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (TRACKS, ANALYSES, LABELS)}
 """All tables by name."""

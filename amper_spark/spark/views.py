@@ -1,22 +1,20 @@
-"""Flat views of the lake: what its nested rows hold about the recordings as they are now.
+"""Flat views of the lake, carried out: by `read_view` without Spark, by `spark_view` in Spark, alike.
 
-A view is data: `read_view` carries it out without Spark, `spark_view` in Spark, with the same rows. A
-recording is seen through the rows of its current etag, and through the most recent of them where it was
-analysed in several versions; deleted recordings are left out.
+A recording is seen through the rows of its current etag, and through the most recent of them where it was
+analysed in several versions, or labelled by several models; deleted recordings are left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amper_spark.errors import ParameterError
 from amper_spark.spark.merging import unit_names
-from amper_spark.spark.schemas import ANALYSES, QUARANTINED, TABLES, TRACKS
+from amper_spark.spark.schemas import ANALYSES, TABLES
+from amper_spark.spark.view_definitions import TRACK_COLUMNS, View, find_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,121 +23,7 @@ if TYPE_CHECKING:
 
     from amper_spark.spark.lake import Lake
 
-TRACK_COLUMNS = ("track_id", "corpus", "key")
-"""The first columns of every view: which recording a row is about."""
 Row = dict[str, Any]
-_VERSION_COLUMNS = ("track_id", "etag", "analysis_version")
-
-
-@dataclass(frozen=True)
-class View:
-    """A flat table that is computed from a nested one.
-
-    Parameters
-    ----------
-    name : str
-    description : str
-        One sentence.
-    table : str
-        Where the rows come from.
-    columns : tuple of str
-        The columns after those of the track: fields of the exploded structs; number and value of the exploded
-        numbers; or, where nothing is exploded, columns of the table.
-    explode : str, optional
-        List column that gives a row an item.
-    outcome : str, optional
-        Keep the rows with this outcome only.
-    labels : tuple of str
-        What else of the track it says, after `TRACK_COLUMNS`.
-    """
-
-    name: str
-    description: str
-    table: str
-    columns: tuple[str, ...]
-    explode: str | None = None
-    outcome: str | None = None
-    labels: tuple[str, ...] = ()
-
-    @property
-    def track_columns(self) -> tuple[str, ...]:
-        """The first columns, which are those of the track."""
-        return (*TRACK_COLUMNS, *self.labels)
-
-    @property
-    def explodes_structs(self) -> bool:
-        """Whether the items are structs; else they are numbers."""
-        return self.explode is not None and pa.types.is_struct(_items(self).type)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns of the view, with their meanings in the field metadata."""
-        source = TABLES[self.table].schema
-        fields = [TRACKS.schema.field(name) for name in self.track_columns]
-        if self.explode is None:
-            fields += [source.field(name) for name in self.columns]
-        elif self.explodes_structs:
-            fields += [_items(self).type.field(name) for name in self.columns]
-        else:
-            number, value = self.columns
-            comment = {"comment": f"number of the {number}, from 0"}
-            fields += [pa.field(number, pa.int32(), nullable=False, metadata=comment)]
-            fields += [_items(self).with_name(value)]
-        return pa.schema(fields)
-
-
-def _items(view: View) -> pa.Field:
-    return TABLES[view.table].schema.field(view.explode).type.value_field
-
-
-def _fields(column: str) -> tuple[str, ...]:
-    return tuple(field.name for field in ANALYSES.schema.field(column).type.value_type)
-
-
-VIEWS: dict[str, View] = {
-    view.name: view
-    for view in (
-        View(
-            name="windows",
-            description="Features, tempo and tonic of every window, with what models learn and are split by.",
-            table="analyses",
-            columns=_fields("windows"),
-            explode="windows",
-            labels=("descriptor", "recording_id"),
-        ),
-        View(
-            name="segments",
-            description="The sections of every recording.",
-            table="analyses",
-            columns=_fields("segments"),
-            explode="segments",
-        ),
-        View(
-            name="beats",
-            description="The beats of every recording.",
-            table="analyses",
-            columns=("beat", "beat_s"),
-            explode="beats",
-        ),
-        View(
-            name="quarantine",
-            description="The recordings that were refused, and why.",
-            table="analyses",
-            columns=(
-                "reason",
-                "detail",
-                "attempt",
-                "duration_s",
-                "etag",
-                "analysis_version",
-                "batch_id",
-                "at",
-            ),
-            outcome=QUARANTINED,
-        ),
-    )
-}
-"""All views by name."""
 
 
 def read_view(lake: Lake, name: str, *, corpus: str | None = None) -> pa.Table:
@@ -149,7 +33,7 @@ def read_view(lake: Lake, name: str, *, corpus: str | None = None) -> pa.Table:
     ----------
     lake : Lake
     name : str
-        One of `VIEWS`.
+        One of `amper_spark.spark.view_definitions.VIEWS`.
     corpus : str, optional
         Only the tracks of this corpus.
 
@@ -168,8 +52,10 @@ def scan_view(lake: Lake, name: str, *, corpus: str | None = None) -> Iterator[p
     The tracks come in no particular order. See `read_view` for the parameters.
     """
     view = find_view(name)
-    columns = [*_VERSION_COLUMNS, "outcome", *([view.explode] if view.explode else view.columns)]
-    for tracks, rows in _scan_current(lake, view.table, dict.fromkeys(columns), view.track_columns, corpus):
+    columns = [*view.key, *view.repeated, *([view.explode] if view.explode else view.columns)]
+    if view.outcome is not None:
+        columns.append("outcome")
+    for tracks, rows in scan_current(lake, view.table, dict.fromkeys(columns), view.track_columns, corpus):
         if view.outcome is not None:
             keep = pc.equal(rows["outcome"], view.outcome)
             tracks, rows = tracks.filter(keep), rows.filter(keep)  # noqa: PLW2901 (the rows that are left)
@@ -193,9 +79,45 @@ def current_analyses(lake: Lake, track_ids: Sequence[str]) -> dict[str, Row]:
     """
     wanted = pc.field("track_id").isin(pa.array(track_ids, pa.string()))
     found: dict[str, Row] = {}
-    for _, rows in _scan_current(lake, "analyses", ANALYSES.schema.names, TRACK_COLUMNS, where=wanted):
+    for _, rows in scan_current(lake, "analyses", ANALYSES.schema.names, TRACK_COLUMNS, where=wanted):
         found |= {row["track_id"]: row for row in rows.to_pylist()}
     return found
+
+
+def scan_current(
+    lake: Lake,
+    table: str,
+    columns: Iterable[str],
+    track_columns: Sequence[str],
+    corpus: str | None = None,
+    where: pc.Expression | None = None,
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Read the current rows of a table piece by piece, each with columns of its track.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : str
+    columns : iterable of str
+        Of the table; those of its key must be among them.
+    track_columns : sequence of str
+        Of its tracks; ``track_id`` must be among them.
+    corpus : str, optional
+        Only the tracks of this corpus.
+    where : pyarrow.compute.Expression, optional
+        Only rows of the table that match.
+
+    Yields
+    ------
+    tracks, rows : pyarrow.Table
+        A row each for each recording.
+    """
+    current = _current_rows(lake, table, track_columns, corpus)
+    key = TABLES[table].key
+    names = unit_names(current, key)
+    for rows in lake.scan(table, list(columns), where=where):
+        place = pc.index_in(unit_names(rows, key), value_set=names)
+        yield current.select(track_columns).take(place.drop_null()), rows.filter(pc.is_valid(place))
 
 
 def spark_view(spark: SparkSession, lake: Lake, name: str) -> DataFrame:
@@ -206,13 +128,13 @@ def spark_view(spark: SparkSession, lake: Lake, name: str) -> DataFrame:
     spark : pyspark.sql.SparkSession
     lake : Lake
     name : str
-        One of `VIEWS`.
+        One of `amper_spark.spark.view_definitions.VIEWS`.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     view = find_view(name)
-    latest = Window.partitionBy("track_id", "etag").orderBy(F.desc("at"), F.desc("analysis_version"))
+    latest = Window.partitionBy("track_id", "etag").orderBy(F.desc("at"), *map(F.desc, view.key[2:]))
     tracks = spark_table(spark, lake, "tracks").where(F.col("deleted_at").isNull())
     rows = (
         spark_table(spark, lake, view.table)
@@ -222,12 +144,13 @@ def spark_view(spark: SparkSession, lake: Lake, name: str) -> DataFrame:
     )
     if view.outcome is not None:
         rows = rows.where(F.col("outcome") == view.outcome)
+    first = (*view.track_columns, *view.repeated)
     if view.explode is None:
-        return rows.select(*view.track_columns, *view.columns)
+        return rows.select(*first, *view.columns)
     if not view.explodes_structs:
-        return rows.select(*view.track_columns, F.posexplode(view.explode).alias(*view.columns))
-    items = rows.select(*view.track_columns, F.explode(view.explode).alias("item"))
-    return items.select(*view.track_columns, *(f"item.{column}" for column in view.columns))
+        return rows.select(*first, F.posexplode(view.explode).alias(*view.columns))
+    items = rows.select(*first, F.explode(view.explode).alias("item"))
+    return items.select(*first, *(F.col(f"item.{view.path(name)}").alias(name) for name in view.columns))
 
 
 def spark_table(spark: SparkSession, lake: Lake, table: str) -> DataFrame:
@@ -247,43 +170,15 @@ def spark_table(spark: SparkSession, lake: Lake, table: str) -> DataFrame:
     return spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
 
 
-def find_view(name: str) -> View:
-    """Look a view up by its name.
-
-    Raises
-    ------
-    ParameterError
-        There is none of this name.
-    """
-    if name not in VIEWS:
-        raise ParameterError(f"no view {name!r}; there are {', '.join(VIEWS)}")
-    return VIEWS[name]
-
-
-def _scan_current(
-    lake: Lake,
-    table: str,
-    columns: Iterable[str],
-    track_columns: Sequence[str],
-    corpus: str | None = None,
-    where: pc.Expression | None = None,
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Read the current rows of a table piece by piece, each with columns of its track."""
-    current = _current_rows(lake, table, track_columns, corpus)
-    names = unit_names(current, _VERSION_COLUMNS)
-    for rows in lake.scan(table, list(columns), where=where):
-        place = pc.index_in(unit_names(rows, _VERSION_COLUMNS), value_set=names)
-        yield current.select(track_columns).take(place.drop_null()), rows.filter(pc.is_valid(place))
-
-
 def _current_rows(lake: Lake, table: str, track_columns: Sequence[str], corpus: str | None) -> pa.Table:
     tracks = lake.read("tracks", [*track_columns, "etag", "deleted_at"])
     tracks = tracks.filter(pc.is_null(tracks["deleted_at"])).drop_columns("deleted_at")
     if corpus is not None:
         tracks = tracks.filter(pc.equal(tracks["corpus"], corpus))
-    versions = lake.read(table, [*_VERSION_COLUMNS, "at"])
-    joined = tracks.join(versions, ["track_id", "etag"], join_type="inner", use_threads=False)
-    order = [("track_id", "ascending"), ("at", "descending"), ("analysis_version", "descending")]
+    track, *versions = TABLES[table].key
+    rows = lake.read(table, [track, *versions, "at"])
+    joined = tracks.join(rows, ["track_id", "etag"], join_type="inner", use_threads=False)
+    order = [(track, "ascending"), ("at", "descending"), *((name, "descending") for name in versions)]
     joined = joined.sort_by(order).combine_chunks()
     identifiers = joined["track_id"]
     if joined.num_rows == 0:
@@ -295,18 +190,24 @@ def _current_rows(lake: Lake, table: str, track_columns: Sequence[str], corpus: 
 
 
 def _flat(view: View, tracks: pa.Table, rows: pa.Table) -> pa.Table:
+    first = pa.table([*tracks.columns, *(rows[name] for name in view.repeated)], names=_first(view))
     if view.explode is None:
-        return _assembled(view, tracks, [rows[column] for column in view.columns])
+        return _assembled(view, first, [rows[column] for column in view.columns])
     lists = rows[view.explode].combine_chunks()
     parents = pc.list_parent_indices(lists)
     items = lists.flatten()
     if view.explodes_structs:
-        return _assembled(view, tracks.take(parents), [pc.struct_field(items, name) for name in view.columns])
+        values = [pc.struct_field(items, view.path(name).split(".")) for name in view.columns]
+        return _assembled(view, first.take(parents), values)
     lengths = pc.list_value_length(lists).to_numpy()
     starts = np.cumsum(lengths) - lengths
     numbers = np.arange(len(items)) - starts[parents.to_numpy()]
-    return _assembled(view, tracks.take(parents), [pa.array(numbers), items])
+    return _assembled(view, first.take(parents), [pa.array(numbers), items])
 
 
-def _assembled(view: View, tracks: pa.Table, values: list[pa.Array]) -> pa.Table:
-    return pa.table([*tracks.columns, *values], names=view.schema.names).cast(view.schema)
+def _first(view: View) -> list[str]:
+    return [*view.track_columns, *view.repeated]
+
+
+def _assembled(view: View, first: pa.Table, values: list[pa.Array]) -> pa.Table:
+    return pa.table([*first.columns, *values], names=view.schema.names).cast(view.schema)

@@ -8,8 +8,8 @@ from deltalake import Schema
 
 from amper_spark.features.registry import FEATURES
 from amper_spark.spark.documentation import tables_document
-from amper_spark.spark.schemas import ANALYSES, TABLES, TRACKS
-from amper_spark.spark.views import VIEWS
+from amper_spark.spark.schemas import ANALYSES, LABELS, TABLES
+from amper_spark.spark.view_definitions import VIEWS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tables.md"
 
@@ -19,6 +19,8 @@ def nested_fields(fields):
         yield field
         if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
             yield from nested_fields(field.type.value_type)
+        elif pa.types.is_struct(field.type):
+            yield from nested_fields(field.type)
 
 
 @pytest.mark.parametrize("source", [*TABLES.values(), *VIEWS.values()], ids=lambda source: source.name)
@@ -51,12 +53,23 @@ def test_a_window_holds_the_stored_features_in_their_order():
 def test_only_what_may_be_unknown_is_nullable():
     nullable = {
         table.name: {field.name for field in nested_fields(table.schema) if field.nullable}
-        for table in (TRACKS, ANALYSES)
+        for table in TABLES.values()
     }
     assert nullable == {
         "tracks": {"deleted_at", "descriptor", "parent_id"},
         "analyses": {"reason", "detail"},
+        "labels": set(),
     }
+
+
+def test_labels_answer_each_target_twice_and_say_how_sure_they_are():
+    window = LABELS.schema.field("windows").type.value_type
+    for way in ("free", "joint"):
+        answers = [field.name for field in window.field(way).type]
+        sure = [field.name for field in window.field(f"{way}_confidence").type]
+        assert answers == (["descriptor"] if way == "joint" else []) + sure
+        assert sure == ["genre", "subgenre", "mood", "sentiment", "valence", "momentum"]
+        assert {window.field(way).type.field(name).type for name in ("valence", "momentum")} == {pa.int8()}
 
 
 def test_the_document_of_the_tables_is_up_to_date():

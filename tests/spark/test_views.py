@@ -17,8 +17,9 @@ from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.documentation import duckdb_query
 from amper_spark.spark.export import export
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.schemas import ANALYSES, TRACKS
-from amper_spark.spark.views import VIEWS, current_analyses, read_view, spark_table, spark_view
+from amper_spark.spark.schemas import ANALYSES, LABELS, TABLES, TRACKS
+from amper_spark.spark.view_definitions import VIEWS
+from amper_spark.spark.views import current_analyses, read_view, spark_table, spark_view
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LENGTHS = {"logmel": 64, "chroma": 12}
@@ -73,6 +74,39 @@ def analysis(track_id, *, etag="new", version="v1", at=AT, windows=(), reason=No
     }
 
 
+def labels(track_id, *, etag="new", version="v1", model="model/1", at=AT, genres=()):
+    sure = dict.fromkeys(("genre", "subgenre", "mood", "sentiment", "valence", "momentum"), 0.5)
+    affect = {"sentiment": "positive", "valence": 2, "momentum": 1}
+    return {
+        "track_id": track_id,
+        "etag": etag,
+        "analysis_version": version,
+        "model_version": model,
+        "batch_id": "b2",
+        "at": at,
+        "windows": [
+            {
+                "window": index,
+                "start_s": 2.0 * index,
+                "end_s": 2.0 * index + 10,
+                "free": {"genre": genre, "subgenre": "indie", "mood": "happy"} | affect,
+                "free_confidence": sure | {"genre": 0.25},
+                "joint": {
+                    "descriptor": "folk_modern_calm",
+                    "genre": "folk",
+                    "subgenre": "modern",
+                    "mood": "calm",
+                }
+                | affect
+                | {"momentum": 0},
+                "joint_confidence": sure | {"momentum": 1.0},
+                "abstained": index == 1,
+            }
+            for index, genre in enumerate(genres)
+        ],
+    }
+
+
 def write(lake, table, schema, rows, batch_id):
     file = lake.write_file(table, [pa.Table.from_pylist(rows, schema=schema)], stem="test")
     lake.commit(table, [file], stage="test", batch_id=batch_id)
@@ -110,6 +144,15 @@ def lake(tmp_path_factory):
     ]
     write(lake, "analyses", ANALYSES.schema, first, "a1")
     write(lake, "analyses", ANALYSES.schema, second, "a2")
+    said = [
+        labels("a", genres=["rock", "folk", "rock"]),
+        labels("a", model="model/0", at=AT - timedelta(days=1), genres=["hiphop"]),
+        labels("a", etag="old", at=later, genres=["hiphop"]),
+        labels("gone", genres=["hiphop"]),
+    ]
+    write(lake, "labels", LABELS.schema, said, "l1")
+    newer = [labels("b", genres=["hiphop"]), labels("b", model="model/2", at=later, genres=["electronica"])]
+    write(lake, "labels", LABELS.schema, newer, "l2")
     return lake
 
 
@@ -137,6 +180,33 @@ def test_windows_say_what_models_learn_and_are_split_by(lake):
         ("a", "rock_indie_driving", "recording of a"),
         ("b", None, "recording of b"),
     ]
+
+
+def test_labels_are_those_of_the_model_that_scored_last(lake):
+    rows = read_view(lake, "window_labels")
+    assert rows.column_names[:7] == [
+        "track_id",
+        "corpus",
+        "key",
+        "model_version",
+        "window",
+        "start_s",
+        "end_s",
+    ]
+    shown = ["track_id", "model_version", "window", "free_genre", "abstained"]
+    assert [tuple(row.values()) for row in rows.select(shown).to_pylist()] == [
+        ("a", "model/1", 0, "rock", False),
+        ("a", "model/1", 1, "folk", True),
+        ("a", "model/1", 2, "rock", False),
+        ("b", "model/2", 0, "electronica", False),
+    ]
+
+
+def test_labels_are_flat(lake):
+    row = read_view(lake, "window_labels").to_pylist()[0]
+    assert (row["free_genre"], row["free_genre_confidence"], row["free_momentum"]) == ("rock", 0.25, 1)
+    assert (row["joint_descriptor"], row["joint_genre"]) == ("folk_modern_calm", "folk")
+    assert (row["joint_momentum"], row["joint_momentum_confidence"]) == (0, 1.0)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
@@ -191,7 +261,7 @@ def test_a_view_of_an_empty_lake_is_empty(tmp_path, name):
 
 def test_an_unknown_view_is_named(lake):
     with pytest.raises(
-        ParameterError, match="no view 'beat'; there are windows, segments, beats, quarantine"
+        ParameterError, match="no view 'beat'; there are windows, segments, beats, window_labels, quarantine"
     ):
         read_view(lake, "beat")
 
@@ -210,11 +280,9 @@ def test_spark_reads_an_empty_lake(spark, tmp_path):
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_duckdb_gives_the_same_rows(lake, name):
-    tracks = DeltaTable(lake.table_uri("tracks")).to_pyarrow_dataset()
-    analyses = DeltaTable(lake.table_uri("analyses")).to_pyarrow_dataset()
     with duckdb.connect() as connection:
-        connection.register("tracks", tracks)
-        connection.register("analyses", analyses)
+        for table in TABLES:
+            connection.register(table, DeltaTable(lake.table_uri(table)).to_pyarrow_dataset())
         connection.execute("set timezone = 'UTC'")
         rows = connection.sql(duckdb_query(name)).to_arrow_table()
     assert sorted_rows(rows.cast(VIEWS[name].schema)) == sorted_rows(read_view(lake, name))
@@ -256,13 +324,20 @@ def test_a_view_is_exported_to_csv_with_a_column_a_number(lake, tmp_path):
     assert "logmel_64" not in rows[0]
 
 
+def test_labels_are_exported_to_csv(lake, tmp_path):
+    assert export(lake, "window_labels", tmp_path / "l.csv", corpus="other") == 1
+    with (tmp_path / "l.csv").open(newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["model_version"], row["free_genre"], row["joint_valence"]) == ("model/2", "electronica", "2")
+
+
 def test_a_view_is_exported_to_json_lines(lake, tmp_path):
     assert export(lake, "quarantine", tmp_path / "q.jsonl") == 1
     (line,) = (tmp_path / "q.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["at"] == "2026-11-22T12:00:00+00:00"
 
 
-@pytest.mark.parametrize("table", ["tracks", "analyses"])
+@pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_exported_as_it_is(lake, tmp_path, table):
     assert export(lake, table, tmp_path / "t.parquet") == export(lake, table, tmp_path / "t.jsonl")
     assert pq.read_table(tmp_path / "t.parquet").equals(lake.read(table))
@@ -272,7 +347,9 @@ def test_a_table_is_exported_as_it_is(lake, tmp_path, table):
         assert rows[0]["tags"] == {"mood": "bright"}
 
 
-@pytest.mark.parametrize(("table", "of_demo", "of_other"), [("tracks", 4, 1), ("analyses", 7, 2)])
+@pytest.mark.parametrize(
+    ("table", "of_demo", "of_other"), [("tracks", 4, 1), ("analyses", 7, 2), ("labels", 4, 2)]
+)
 def test_a_table_is_exported_for_one_corpus(lake, tmp_path, table, of_demo, of_other):
     assert export(lake, table, tmp_path / "demo.parquet", corpus="demo") == of_demo
     assert export(lake, table, tmp_path / "other.jsonl", corpus="other") == of_other
@@ -299,7 +376,8 @@ def test_an_empty_view_is_exported_with_its_columns(lake, tmp_path):
         ("windows", "w.xlsx", r"cannot export to \.xlsx: use \.parquet, \.csv, \.jsonl"),
         ("windows", "w", "cannot export to a file without suffix"),
         ("analyses", "a.csv", "nested columns, which CSV cannot hold: use .parquet"),
-        ("labels", "a.csv", "no view or table 'labels'; views: windows"),
+        ("labels", "a.csv", "nested columns, which CSV cannot hold"),
+        ("label", "a.csv", "no view or table 'label'; views: windows.*did you mean 'labels'"),
         ("Window", "a.csv", "did you mean 'windows'"),
         ("windows", "missing/w.csv", "there is no folder .*missing"),
         ("windows", "folder.csv", "cannot be written"),
@@ -317,6 +395,8 @@ def test_there_must_be_something_to_export(tmp_path):
     command = f"run `amper-spark analyze --lake {lake.uri}`"
     with pytest.raises(AmperSparkError, match=f"no table 'analyses' yet: {command}"):
         export(lake, "windows", tmp_path / "w.csv")
+    with pytest.raises(AmperSparkError, match="no table 'labels' yet: run `amper-spark score"):
+        export(lake, "window_labels", tmp_path / "w.csv")
 
 
 def test_a_failed_export_keeps_the_file_that_was_there(tmp_path):

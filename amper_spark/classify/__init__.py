@@ -1,0 +1,1 @@
+"""Models that hear descriptors in windows: hierarchies, splits, training, scores."""

@@ -1,0 +1,172 @@
+"""Which features a classifier goes by: what its accuracy loses where a feature says nothing.
+
+References
+----------
+.. [1] Breiman, L. "Random forests." Machine Learning 45 (2001). Permutation importance.
+.. [2] Fisher, A., Rudin, C. and Dominici, F. "All models are wrong, but many are useful: learning a
+       variable's importance by studying an entire class of prediction models simultaneously." Journal of
+       Machine Learning Research 20 (2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.intervals import Bootstrap, Figure
+from amper_spark.classify.trees import walk_down
+from amper_spark.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from amper_spark.classify.estimator import HierarchicalClassifier
+    from amper_spark.classify.windows import Windows
+
+Matrix = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "timbre": ("mfcc_1", "mfcc_2", "mfcc_3", "pca_1", "pca_2", "pca_3", "spectral_contrast"),
+    "brightness": (
+        "zero_crossing_rate",
+        "spectral_centroid",
+        "spectral_centroid_std",
+        "spectral_bandwidth",
+        "spectral_flatness",
+        "spectral_rolloff",
+    ),
+    "loudness": ("rms", "dynamic_range"),
+    "rhythm": ("spectral_flux", "onset_rate", "tempo", "pulse_clarity", "percussive_ratio"),
+    "harmony": ("chroma_entropy",),
+}
+"""Features of the study that say much the same: what one loses, the others of its group make up for."""
+
+N_WINDOWS = 5_000
+_TOGETHER = {"pca_": "principal components", "chroma_above_tonic_": "chroma above the tonic"}
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What a target's accuracy loses without some features.
+
+    Parameters
+    ----------
+    feature : str
+        The feature, or group.
+    target : str
+    drop : Figure
+        Accuracy by window as it is, minus the accuracy where the features are another window's.
+    """
+
+    feature: str
+    target: str
+    drop: Figure
+
+
+def single_features(names: Sequence[str]) -> dict[str, list[str]]:
+    """Take each feature by itself, but for those that mean little alone.
+
+    Examples
+    --------
+    >>> single_features(["tempo", "pca_1", "pca_2"])
+    {'tempo': ['tempo'], 'principal components': ['pca_1', 'pca_2']}
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        together = (group for prefix, group in _TOGETHER.items() if name.startswith(prefix))
+        groups.setdefault(next(together, name), []).append(name)
+    return groups
+
+
+def permutation_importance(
+    classifier: HierarchicalClassifier,
+    windows: Windows,
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    n_repeats: int = 3,
+    n_windows: int | None = N_WINDOWS,
+    seed: int = 0,
+) -> tuple[Importance, ...]:
+    """Measure how much features matter: exchange them between windows, those of a group together.
+
+    Parameters
+    ----------
+    classifier : HierarchicalClassifier
+        Fitted.
+    windows : Windows
+        Of recordings that it has not heard.
+    groups : mapping of str to sequence of str, optional
+        Features by the name of their group, such as `FEATURE_GROUPS`; by default `single_features`.
+    n_repeats : int > 0
+        How often each is exchanged; drops are means.
+    n_windows : int, optional
+        How many windows to draw, to save time; None takes all.
+    seed : int >= 0
+
+    Returns
+    -------
+    tuple of Importance
+        Of free answers: for each group in its order, one a target.
+
+    Raises
+    ------
+    ParameterError
+        There is no such feature; there are no windows; the classifier does not know a descriptor; a number is
+        out of range.
+    """
+    names = classifier.features_.names_
+    groups = single_features(names) if groups is None else groups
+    columns = {name: _columns(features, names) for name, features in groups.items()}
+    if n_repeats < 1 or not len(windows) or (n_windows is not None and n_windows < 1):
+        raise ParameterError(f"there must be windows and repeats, got {n_windows}, {n_repeats}")
+    rng = np.random.default_rng(seed)
+    asked = _draw(windows, n_windows, rng)
+    Z = classifier.features_.transform(asked.matrix)
+    descriptors = classifier.hierarchy.encode(asked.recordings.descriptors)
+    truth = classifier.hierarchy.codes[descriptors[asked.recording]]
+    as_is = _is_right(classifier, Z, truth)
+    bootstrap = Bootstrap.draw(len(asked.recordings), seed=seed)
+    found = []
+    for name, places in columns.items():
+        lost = np.zeros(truth.shape)
+        for _ in range(n_repeats):
+            exchanged = Z.copy()
+            exchanged[:, places] = Z[rng.permutation(len(Z))][:, places]
+            lost += as_is.astype(float) - _is_right(classifier, exchanged, truth)
+        found += [
+            Importance(name, target, bootstrap.mean_figure(lost[:, column] / n_repeats, asked.recording))
+            for column, target in enumerate(TARGETS)
+        ]
+    return tuple(found)
+
+
+def _is_right(classifier: HierarchicalClassifier, Z: Matrix, truth: Codes) -> Mask:
+    hierarchy = classifier.hierarchy
+    nodes = walk_down(hierarchy, classifier._node_probabilities(Z)).nodes
+    return np.column_stack(
+        [
+            hierarchy.class_of_node[target][nodes[:, column]]
+            == hierarchy.class_of_node[target][truth[:, column]]
+            for column, target in enumerate(TARGETS)
+        ]
+    )
+
+
+def _columns(features: Sequence[str], names: Sequence[str]) -> list[int]:
+    if unknown := next((name for name in features if name not in names), None):
+        raise ParameterError(f"the classifier hears no feature {unknown!r}")
+    return [names.index(name) for name in features]
+
+
+def _draw(windows: Windows, n_windows: int | None, rng: np.random.Generator) -> Windows:
+    if n_windows is None or n_windows >= len(windows):
+        return windows.take(np.ones(len(windows), dtype=np.bool_))
+    mask = np.zeros(len(windows), dtype=np.bool_)
+    mask[rng.choice(len(windows), n_windows, replace=False)] = True
+    return windows.take(mask)

@@ -1,0 +1,292 @@
+"""Train models of each kind, judge them, write it all down, and register the best."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from amper_spark.classify.experiments import (
+    BY_RECORDING,
+    BY_WINDOW,
+    CONTROL,
+    CROSS_VALIDATION,
+    IMPORTANCE,
+    Plan,
+    experiment,
+    plan_trials,
+)
+from amper_spark.classify.findings_run import (
+    calibration_errors,
+    log_findings,
+    mean_accuracy,
+    measure_name,
+    window_accuracy,
+)
+from amper_spark.classify.knn import HierarchicalKNN
+from amper_spark.classify.mlp import HierarchicalMLP
+from amper_spark.classify.model_card import Card, CardData, write_card
+from amper_spark.classify.promotion import standing_tags
+from amper_spark.classify.provenance import code_version
+from amper_spark.classify.registration import register
+from amper_spark.classify.registry import versions
+from amper_spark.classify.splits import by_window
+from amper_spark.classify.tracking import Tracking
+from amper_spark.classify.trials import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from amper_spark.classify.estimator import HierarchicalClassifier
+    from amper_spark.classify.experiments import Findings
+    from amper_spark.classify.registry import RegisteredModel
+    from amper_spark.classify.store import Store
+    from amper_spark.classify.trials import Heard
+    from amper_spark.classify.windows import Windows
+
+KINDS: Mapping[str, Callable[..., HierarchicalClassifier]] = {
+    "knn": HierarchicalKNN,
+    "mlp": HierarchicalMLP,
+}
+"""What can be trained, by name."""
+KEY_TAG = "training_key"
+"""What a training's run says to tell it from others, see `training_key`."""
+_EXAMPLES = 5
+_KEY_DIGITS = 16
+# A window that is learnt from, and one that is asked about, in s.
+_COSTS_S = {"knn": (1e-5, 4e-4), "mlp": (4e-3, 2e-5)}
+_IMPORTANCE_WINDOWS = 300_000
+
+
+@dataclass(frozen=True)
+class Material:
+    """What models are trained on.
+
+    Parameters
+    ----------
+    windows : Windows
+    others : Windows or None
+        Renders with other SoundFonts, for a test alone.
+    made_with : dict of str to str
+        ``analysis_version`` and what else models must know.
+    tags : dict of str to str
+        What else is to stand in MLflow, such as the versions of the tables.
+    """
+
+    windows: Windows
+    others: Windows | None
+    made_with: dict[str, str]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What has come of a training.
+
+    Parameters
+    ----------
+    findings : dict of str to Findings
+        By kind.
+    best : str
+        The kind that was registered: that of the best mean accuracy in cross-validation.
+    registered : RegisteredModel
+    """
+
+    findings: dict[str, Findings]
+    best: str
+    registered: RegisteredModel
+
+
+def training_key(material: Material, kinds: Sequence[str], plan: Plan) -> str:
+    """Tell trainings apart by all that decides their result: windows, recordings, plan, code.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    said = hashlib.sha256(repr((sorted(kinds), plan, material.made_with, code_version())).encode())
+    for windows in (material.windows, material.others):
+        if windows is not None:
+            said.update(windows.matrix.tobytes())
+            said.update(windows.recording.tobytes())
+            said.update(repr(windows.recordings.descriptors.tolist()).encode())
+    return said.hexdigest()[:_KEY_DIGITS]
+
+
+def find_equal(store: Store, key: str) -> RegisteredModel | None:
+    """Find the version that a training with the same `training_key` has registered."""
+    registered = versions(store) if store.exists else []
+    return next((one for one in registered if one.tags.get(KEY_TAG) == key), None)
+
+
+def plan_work(kinds: Sequence[str], windows: Windows, plan: Plan) -> dict[str, float]:
+    """Say what each step of a training takes, in s on one core of 2026, in the order of the steps.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+    windows : Windows
+    plan : Plan
+
+    Returns
+    -------
+    dict of str to float
+        By name, as `train` tells them.
+    """
+    trials = plan_trials(windows, plan)
+    share = min(1.0, plan.control_recordings / len(windows.recordings))
+    work = {}
+    for kind in kinds:
+        learnt_s, asked_s = _COSTS_S[kind]
+        work[f"{kind}: {CONTROL}"] = share * len(windows) * (learnt_s + asked_s)
+        for trial in trials:
+            work[f"{kind}: {trial}"] = float(trial.train.sum() * learnt_s + trial.test.sum() * asked_s)
+        work[f"{kind}: {IMPORTANCE}"] = _IMPORTANCE_WINDOWS * asked_s
+    return work
+
+
+def train(
+    material: Material,
+    store: Store,
+    *,
+    kinds: Sequence[str],
+    plan: Plan,
+    catalogue: str | None = None,
+    n_jobs: int = 1,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train, judge, write down, register.
+
+    Parameters
+    ----------
+    material : Material
+    store : Store
+    kinds : sequence of str
+        Of `KINDS`.
+    plan : Plan
+    catalogue : str, optional
+        A folder; None takes that of the package.
+    n_jobs : int
+        Processes that networks are trained in.
+    on_step : callable, optional
+        Is told what begins, see `plan_work`.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    AmperSparkError
+        The store fails, or a control is above chance. Then nothing is registered.
+    """
+    windows = material.windows
+    trials = plan_trials(windows, plan)
+    params = {**vars(plan), "models": " ".join(kinds), "recordings": len(windows.recordings)}
+    name = f"{len(windows.recordings):,} recordings"
+    tags = {**material.made_with, **material.tags, KEY_TAG: training_key(material, kinds, plan)}
+    with Tracking(store).training(name, params, tags) as run:
+        findings, runs = {}, {}
+        for kind in kinds:
+            with run.model(kind) as child:
+                findings[kind] = experiment(
+                    new_classifier(kind, catalogue=catalogue, n_jobs=n_jobs),
+                    windows,
+                    trials,
+                    others=material.others,
+                    plan=plan,
+                    made_with=material.made_with,
+                    on_step=partial(_tell, on_step, kind),
+                )
+                log_findings(child, findings[kind])
+                child.log_text(card_text(kind, findings[kind], material), "model_card.md")
+            runs[kind] = child
+        best = max(kinds, key=lambda kind: mean_accuracy(findings[kind].heard[CROSS_VALIDATION]).value)
+        registered = register(
+            store,
+            runs[best],
+            findings[best].model,
+            example=windows.matrix[:_EXAMPLES],
+            tags={**standing_tags(mean_accuracy(findings[best].heard[BY_RECORDING])), KEY_TAG: tags[KEY_TAG]},
+            card=card_text(best, findings[best], material),
+        )
+    return Trained(findings, best, registered)
+
+
+def train_by_window(
+    material: Material,
+    store: Store,
+    *,
+    kinds: Sequence[str],
+    plan: Plan,
+    catalogue: str | None = None,
+    n_jobs: int = 1,
+) -> dict[str, Heard]:
+    """Do what the study did, and nothing else: nothing is registered.
+
+    See `train` for the parameters.
+
+    Returns
+    -------
+    dict of str to Heard
+        What models of each kind said of windows whose neighbours they have heard.
+    """
+    windows = material.windows
+    split = by_window(windows, test_share=plan.test_share, seed=plan.seed)
+    learnt, asked = windows.take(split.train), windows.take(split.test)
+    heard = {}
+    with Tracking(store).training(f"{len(windows):,} windows", vars(plan), material.made_with) as run:
+        for kind in kinds:
+            with run.model(kind) as child:
+                fitted = new_classifier(kind, catalogue=catalogue, n_jobs=n_jobs)
+                fitted.fit(learnt.matrix, learnt.descriptors)
+                heard[kind] = listen(fitted, asked, below=True)
+                child.log_params(fitted.get_params())
+                child.log_figures(measure_name(BY_WINDOW), window_accuracy(heard[kind]))
+    return heard
+
+
+def new_classifier(kind: str, *, catalogue: str | None, n_jobs: int) -> HierarchicalClassifier:
+    """Make a classifier that has learnt nothing yet.
+
+    Parameters
+    ----------
+    kind : str
+        Of `KINDS`.
+    catalogue : str or None
+    n_jobs : int
+        Processes, where it can use several.
+    """
+    classifier = KINDS[kind](catalogue=catalogue)
+    return classifier.set_params(n_jobs=n_jobs) if "n_jobs" in classifier.get_params() else classifier
+
+
+def _tell(on_step: Callable[[str], None], kind: str, step: str) -> None:
+    on_step(f"{kind}: {step}")
+
+
+def card_text(kind: str, findings: Findings, material: Material) -> str:
+    """Write the model card."""
+    windows = material.windows
+    heard = findings.heard[BY_RECORDING]
+    return write_card(
+        Card(
+            kind=kind,
+            parameters=findings.model.classifier.get_params(),
+            made_with=material.made_with,
+            data=CardData(
+                n_recordings=len(windows.recordings),
+                n_windows=len(windows),
+                n_descriptors=len(heard.hierarchy.names),
+                n_trained=findings.n_trained,
+                n_tested=findings.n_tested,
+                fonts=sorted({font for font in windows.recordings.fonts.tolist() if font}),
+            ),
+            accuracy={test: window_accuracy(one) for test, one in findings.heard.items()},
+            chance={target: test.accuracy.value for target, test in findings.control.items()},
+            calibration_error=calibration_errors(findings),
+            abstain_below=findings.model.abstain_below,
+        )
+    )

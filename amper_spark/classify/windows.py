@@ -1,0 +1,172 @@
+"""Windows with what models learn from them: numbers, descriptor, and the recording that no split parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.errors import ParameterError
+from amper_spark.features.registry import LOGMEL_BANDS, PITCH_CLASSES, STORED_FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Matrix = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+STORED_COLUMNS = tuple(feature.name for feature in STORED_FEATURES)
+"""The columns of a matrix that are features as they are stored."""
+LOGMEL_COLUMNS = tuple(f"logmel_{band}" for band in range(LOGMEL_BANDS))
+"""The columns after them: what principal components are computed from."""
+CHROMA_COLUMNS = tuple(f"chroma_above_tonic_{interval}" for interval in range(len(PITCH_CLASSES)))
+"""The columns after them: how strong each pitch class is, by its interval above the tonic in semitones."""
+MATRIX_COLUMNS = (*STORED_COLUMNS, *LOGMEL_COLUMNS, *CHROMA_COLUMNS, "tonic_strength")
+"""The columns of every matrix of windows, in this order: what models are given."""
+TABLE_COLUMNS = (*STORED_COLUMNS, "logmel", "chroma", "tonic", "tonic_strength")
+"""The columns of the table ``windows`` that a matrix is made of, see `assemble_matrix`."""
+
+
+def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]) -> Matrix:
+    """Put the columns of a table of windows into a matrix.
+
+    Parameters
+    ----------
+    columns : mapping of str to np.ndarray
+        Those of `TABLE_COLUMNS`: ``logmel`` of shape (n, 64), ``chroma`` (n, 12), the others (n,).
+
+    Returns
+    -------
+    np.ndarray [shape=(n, 95), dtype=float32]
+        A column for each of `MATRIX_COLUMNS`.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or has another shape.
+
+    Examples
+    --------
+    >>> columns = dict.fromkeys(STORED_COLUMNS, np.zeros(1)) | {"logmel": np.zeros((1, 64))}
+    >>> columns |= {"chroma": np.eye(12)[[9]], "tonic": np.array([5]), "tonic_strength": np.zeros(1)}
+    >>> MATRIX_COLUMNS[int(assemble_matrix(columns).argmax())]  # A above F is a major third
+    'chroma_above_tonic_4'
+    """
+    if missing := [name for name in TABLE_COLUMNS if name not in columns]:
+        raise ParameterError(f"windows have no column {', '.join(missing)}")
+    n = len(columns["tonic"])
+    widths = {"logmel": LOGMEL_BANDS, "chroma": len(PITCH_CLASSES)}
+    for name in TABLE_COLUMNS:
+        shape = (n, widths[name]) if name in widths else (n,)
+        if columns[name].shape != shape:
+            raise ParameterError(f"{name} must have shape {shape}, got {columns[name].shape}")
+    intervals = (np.arange(len(PITCH_CLASSES)) + columns["tonic"].astype(np.int64)[:, np.newaxis]) % 12
+    chroma = np.take_along_axis(columns["chroma"], intervals, axis=1)
+    matrix = np.empty((n, len(MATRIX_COLUMNS)), dtype=np.float32)
+    for place, name in enumerate(STORED_COLUMNS):
+        matrix[:, place] = columns[name]
+    rest = np.split(
+        matrix[:, len(STORED_COLUMNS) :], [LOGMEL_BANDS, LOGMEL_BANDS + len(PITCH_CLASSES)], axis=1
+    )
+    for part, values in zip(
+        rest, (columns["logmel"], chroma, columns["tonic_strength"][:, np.newaxis]), strict=True
+    ):
+        part[...] = values
+    return matrix
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What is known of each recording.
+
+    Parameters
+    ----------
+    ids : np.ndarray [shape=(n_recordings,), dtype=object]
+    descriptors : np.ndarray [shape=(n_recordings,), dtype=object]
+        Names.
+    halves : np.ndarray [shape=(n_recordings,), dtype=object]
+        Which half of a style's patterns it plays, ``A`` or ``B``; empty where it is no render.
+    fonts : np.ndarray [shape=(n_recordings,), dtype=object]
+        The SoundFont that it was played with; empty where it is no render.
+    """
+
+    ids: npt.NDArray[np.object_]
+    descriptors: npt.NDArray[np.object_]
+    halves: npt.NDArray[np.object_]
+    fonts: npt.NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, chosen: Codes) -> Recordings:
+        """Keep some of them."""
+        return Recordings(self.ids[chosen], self.descriptors[chosen], self.halves[chosen], self.fonts[chosen])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of recordings whose descriptors are known.
+
+    Parameters
+    ----------
+    matrix : np.ndarray [shape=(n, 95), dtype=float32]
+        A column for each of `MATRIX_COLUMNS`.
+    recording : np.ndarray [shape=(n,)]
+        The place of each window's recording among `recordings`.
+    recordings : Recordings
+    """
+
+    matrix: Matrix
+    recording: Codes
+    recordings: Recordings
+
+    def __post_init__(self) -> None:
+        if self.matrix.ndim != 2 or self.matrix.shape[1] != len(MATRIX_COLUMNS):
+            raise ParameterError(
+                f"matrix must have shape (n, {len(MATRIX_COLUMNS)}), got {self.matrix.shape}"
+            )
+        if self.recording.shape != (len(self.matrix),):
+            raise ParameterError(
+                f"recording must have one entry a window, {len(self.matrix)}, got {self.recording.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    @property
+    def descriptors(self) -> npt.NDArray[np.object_]:
+        """The descriptor of each window's recording: what models learn to say."""
+        return self.recordings.descriptors[self.recording]
+
+    def take(self, mask: Mask) -> Windows:
+        """Keep some windows, and of the recordings those that still have any.
+
+        Parameters
+        ----------
+        mask : np.ndarray [shape=(n,), dtype=bool]
+        """
+        kept, recording = np.unique(self.recording[mask], return_inverse=True)
+        return Windows(self.matrix[mask], recording, self.recordings.take(kept))
+
+    def take_recordings(self, chosen: Mask) -> Windows:
+        """Keep all windows of some recordings.
+
+        Parameters
+        ----------
+        chosen : np.ndarray [shape=(n_recordings,), dtype=bool]
+        """
+        return self.take(chosen[self.recording])
+
+    def with_descriptors(self, descriptors: Sequence[str] | npt.NDArray[np.object_]) -> Windows:
+        """Give the recordings other descriptors, such as shuffled ones.
+
+        Parameters
+        ----------
+        descriptors : sequence of str
+            One a recording.
+        """
+        named = np.asarray(descriptors, dtype=object)
+        return replace(self, recordings=replace(self.recordings, descriptors=named))

@@ -1,0 +1,134 @@
+"""The job `train`: read, say what would be done, train, tell what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from amper_spark.classify.experiments import BY_WINDOW, CROSS_VALIDATION, Plan
+from amper_spark.classify.findings_run import window_accuracy
+from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.store import Store
+from amper_spark.classify.training import (
+    KINDS,
+    find_equal,
+    plan_work,
+    train,
+    train_by_window,
+    training_key,
+)
+from amper_spark.classify.training_steps import TrainingSteps
+from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.errors import ParameterError
+from amper_spark.job import DONE
+from amper_spark.progress import format_duration
+from amper_spark.report.training_results import TESTS, write_results
+from amper_spark.spark.training_material import read_material
+from amper_spark.suggestions import did_you_mean
+from amper_spark.terminal import output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from amper_spark.classify.training import Material
+    from amper_spark.classify.trials import Heard
+    from amper_spark.job import JobRun
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_training(run: JobRun, *, models: str, split: str, results: Path | None) -> int:
+    """Do what the job `train` does.
+
+    Parameters
+    ----------
+    run : JobRun
+    models : str
+        Kinds, with commas between them.
+    split : str
+        ``recording`` or ``window``.
+    results : Path, optional
+        A Markdown file for the figures.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    kinds = _kinds(models)
+    plan = Plan(**run.config.training.model_dump())
+    store = Store.of_lake(run.lake_uri, run.config.mlflow.tracking_uri)
+    folder = run.config.render.catalogue
+    catalogue = load_catalogue(Path(folder)) if folder else load_catalogue()
+    material = read_material(run.lake, catalogue=catalogue, corpus=run.corpus, limit=run.limit)
+    about = _about(material)
+    for name, value in about.items():
+        run.say(f"{name}: {value}")
+    work = plan_work(kinds, material.windows, plan)
+    if run.dry_run:
+        for step, work_s in work.items():
+            run.say(f"  {step}: {format_duration(work_s)}")
+        run.say(f"train: about {format_duration(sum(work.values()))} on one core")
+        return DONE
+    store.check()
+    how: dict[str, Any] = {"kinds": kinds, "plan": plan, "catalogue": folder, "n_jobs": os.cpu_count() or 1}
+    if split == "window":
+        heard = train_by_window(material, store, **how)
+        output().print(_table({kind: {BY_WINDOW: one} for kind, one in heard.items()}))
+        return DONE
+    if not run.force and (known := find_equal(store, training_key(material, kinds, plan))) is not None:
+        run.say(f"train: nothing new; {known} has learnt the same in the same way (--force trains again)")
+        return DONE
+    trained = train(material, store, on_step=TrainingSteps(work).begin, **how)
+    output().print(_table({kind: one.heard for kind, one in trained.findings.items()}))
+    if results is not None:
+        text = write_results(trained.findings, about=about | material.made_with, best=trained.best)
+        results.write_text(text, encoding="utf-8")
+    lake = shlex.quote(run.lake_uri)
+    run.say(f"train: registered {trained.registered}, a {trained.best}; amper-spark models ui --lake {lake}")
+    return DONE
+
+
+def _kinds(models: str) -> list[str]:
+    kinds = [kind.strip() for kind in models.split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ParameterError(
+                f"--models: no kind {kind!r}{did_you_mean(kind, KINDS)}, but {', '.join(KINDS)}"
+            )
+    return list(dict.fromkeys(kinds))
+
+
+def _about(material: Material) -> dict[str, str]:
+    """Say in words what is learnt from."""
+    windows = material.windows
+    n_descriptors = len(set(windows.recordings.descriptors.tolist()))
+    told = {
+        "learnt from and asked about": (
+            f"{len(windows.recordings):,} recordings of {n_descriptors} descriptors, {len(windows):,} windows"
+        )
+    }
+    if material.others is not None:
+        others = material.others
+        fonts = ", ".join(sorted(set(others.recordings.fonts.tolist())))
+        told["unseen font"] = f"{len(others.recordings):,} recordings, {len(others):,} windows ({fonts})"
+    return told
+
+
+def _table(heard: Mapping[str, Mapping[str, Heard]]) -> Table:
+    table = Table(title="share of windows told right, parents predicted; 95 % interval over recordings")
+    table.add_column("")
+    columns = [
+        (kind, test) for test in TESTS for kind in heard if test in heard[kind] and test != CROSS_VALIDATION
+    ]
+    for kind, test in columns:
+        table.add_column(f"{kind}\n{test}", justify="right")
+    for target in TARGETS:
+        figures = [window_accuracy(heard[kind][test])[target] for kind, test in columns]
+        table.add_row(target, *map(str, figures))
+    return table

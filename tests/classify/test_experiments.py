@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amper_spark.classify.experiments import (
+    BY_RECORDING,
+    BY_WINDOW,
+    CONTROL,
+    CROSS_VALIDATION,
+    IMPORTANCE,
+    LEARNING_CURVE,
+    UNSEEN_FONT,
+    UNSEEN_PATTERNS,
+    Plan,
+    experiment,
+    plan_trials,
+)
+from amper_spark.classify.knn import HierarchicalKNN
+from amper_spark.classify.trials import listen
+
+PLAN = Plan(n_folds=3, curve_shares=(0.5,), abstain_share=0.4)
+
+
+@pytest.fixture(scope="module")
+def windows(make_windows):
+    """Recordings that differ from each other more than descriptors do: remembered more easily than learnt."""
+    return make_windows(recordings_per_descriptor=8, recording_spread=1.0, descriptor_spread=0.4, noise=0.3)
+
+
+@pytest.fixture(scope="module")
+def others(make_windows):
+    return make_windows(
+        n_descriptors=13, recordings_per_descriptor=2, recording_spread=1.0, descriptor_spread=0.4
+    )
+
+
+@pytest.fixture(scope="module")
+def told():
+    return []
+
+
+@pytest.fixture(scope="module")
+def findings(windows, others, told):
+    trials = plan_trials(windows, PLAN)
+    return experiment(
+        HierarchicalKNN(),
+        windows,
+        trials,
+        others=others,
+        plan=PLAN,
+        made_with={"analysis_version": "1f0c"},
+        on_step=told.append,
+    )
+
+
+def test_only_the_split_by_window_parts_recordings(windows):
+    for trial in plan_trials(windows, PLAN):
+        shared = set(windows.recording[trial.train]) & set(windows.recording[trial.test])
+        assert bool(shared) == (trial.kind == BY_WINDOW)
+        assert not (trial.train & trial.test).any()
+
+
+def test_all_else_stays_on_the_training_side(windows):
+    """Neither calibration nor the learning curve may hear what is tested on."""
+    trials = plan_trials(windows, PLAN)
+    tested = trials[0].test
+    for trial in trials[1:]:
+        if trial.kind == CROSS_VALIDATION:
+            assert not (trial.train & tested).any()
+            assert not (trial.test & tested).any()
+        if trial.kind == LEARNING_CURVE:
+            assert not (trial.train & tested).any()
+            np.testing.assert_array_equal(trial.test, tested)
+    folds = [trial.test for trial in trials if trial.kind == CROSS_VALIDATION]
+    np.testing.assert_array_equal(np.sum(folds, axis=0), trials[0].train)
+
+
+def test_every_step_is_told_in_order(windows, findings, told):
+    assert told == [CONTROL, *map(str, plan_trials(windows, PLAN)), IMPORTANCE]
+    assert len(set(told)) == len(told)
+
+
+def test_everything_is_tried(findings):
+    assert set(findings.heard) == {BY_RECORDING, BY_WINDOW, CROSS_VALIDATION, UNSEEN_FONT, UNSEEN_PATTERNS}
+    assert (findings.n_trained, findings.n_tested) == (72, 24)
+    assert sorted(findings.curve) == [36, 72]
+    assert all(not test.above_chance for test in findings.control.values())
+
+
+def test_remembering_is_not_taken_for_learning(findings):
+    accuracy = {
+        test: heard.accuracy["free"].targets["mood"].window.value for test, heard in findings.heard.items()
+    }
+    assert accuracy[BY_WINDOW] > 0.9
+    assert accuracy[BY_RECORDING] < 0.7
+    assert accuracy[CROSS_VALIDATION] < 0.7
+
+
+def test_every_training_recording_is_in_the_folds_once(windows, findings):
+    heard = findings.heard[CROSS_VALIDATION]
+    trained = plan_trials(windows, PLAN)[0].train
+    assert sorted(heard.recording) == sorted(windows.recording[trained])
+    names = np.array(heard.hierarchy.names, dtype=object)
+    by_recording = dict(zip(heard.recording, names[heard.descriptors], strict=True))
+    assert all(windows.recordings.descriptors[place] == name for place, name in by_recording.items())
+
+
+def test_descriptors_that_were_not_learnt_are_not_asked_about(others, findings):
+    assert len(findings.heard[UNSEEN_FONT].descriptors) == 12 * 2 * 5 < len(others)
+
+
+def test_the_model_is_the_one_that_was_tested(windows, findings):
+    trial = plan_trials(windows, PLAN)[0]
+    again = listen(findings.model.classifier, windows.take(trial.test))
+    np.testing.assert_array_equal(
+        again.answers["free"].nodes, findings.heard[BY_RECORDING].answers["free"].nodes
+    )
+    assert findings.model.analysis_version == "1f0c"
+
+
+def test_it_abstains_about_as_often_as_it_was_asked_to(windows, findings):
+    labels = findings.model.label(windows.take(plan_trials(windows, PLAN)[0].test).matrix)
+    assert 0.1 < labels.abstained.mean() < 0.7
+
+
+def test_without_halves_and_fonts_those_tests_are_left_out(make_windows):
+    made = make_windows(n_descriptors=4, recordings_per_descriptor=4)
+    made.recordings.halves[:] = ""
+    kinds = {trial.kind for trial in plan_trials(made, PLAN)}
+    assert UNSEEN_PATTERNS not in kinds

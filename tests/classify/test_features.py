@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skops.io
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from amper_spark.classify.features import FEATURE_SETS, WindowFeatures
+from amper_spark.classify.windows import LOGMEL_COLUMNS, MATRIX_COLUMNS, STORED_COLUMNS
+from amper_spark.errors import ParameterError
+from amper_spark.features.registry import FEATURES
+
+NAMES = [feature.name for feature in FEATURES]
+N_STORED = len(STORED_COLUMNS)
+SPECTRUM = slice(N_STORED, N_STORED + len(LOGMEL_COLUMNS))
+
+
+def pipeline():
+    """Do the same with scikit-learn's own parts, in double precision; components come last."""
+    features = ColumnTransformer(
+        [
+            ("stored", "passthrough", slice(0, N_STORED)),
+            ("pca", make_pipeline(StandardScaler(), PCA(3)), SPECTRUM),
+        ]
+    )
+    return make_pipeline(features, StandardScaler())
+
+
+def assert_equal_to_pipeline(training, others):
+    reference = pipeline().fit(training.astype(np.float64)).transform(others.astype(np.float64))
+    ours = WindowFeatures("study").fit(training).transform(others)
+    for place, name in enumerate([*STORED_COLUMNS, "pca_1", "pca_2", "pca_3"]):
+        said, expected = ours[:, NAMES.index(name)], reference[:, place]
+        if name.startswith("pca"):  # of which direction nobody says which end is up
+            expected = expected * np.sign(expected @ said)
+        np.testing.assert_allclose(said, expected, atol=2e-3, err_msg=name)
+
+
+def test_it_is_scikit_learns_pipeline(make_windows):
+    made = make_windows()
+    assert_equal_to_pipeline(made.matrix, made.matrix)
+    assert_equal_to_pipeline(made.matrix[::2], made.matrix[1::2])
+
+
+@given(seed=st.integers(0, 2**32 - 1), level_db=st.floats(-80, 20), spread_db=st.floats(1, 30))
+def test_it_is_so_for_spectra_of_any_level(seed, level_db, spread_db):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(60, len(MATRIX_COLUMNS)))
+    # Three movements stand out, so that no two components can change places.
+    movements = rng.normal(size=(60, 3)) * [30, 15, 7.5]
+    patterns = np.linalg.qr(rng.normal(size=(len(LOGMEL_COLUMNS), 3)))[0].T
+    matrix[:, SPECTRUM] = level_db + spread_db * (movements @ patterns + 0.1 * matrix[:, SPECTRUM])
+    matrix = matrix.astype(np.float32)
+    spectra = StandardScaler().fit_transform(matrix[:, SPECTRUM].astype(np.float64))
+    variances = PCA(4).fit(spectra).explained_variance_
+    if (variances[:-1] > 1.2 * variances[1:]).all():
+        assert_equal_to_pipeline(matrix, matrix)
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_the_features_of_what_it_learnt_from_are_standardised(make_windows, name):
+    features = WindowFeatures(name).fit_transform(make_windows().matrix)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(features.std(axis=0), 1, atol=1e-3)
+
+
+def test_components_are_uncorrelated(make_windows):
+    features = WindowFeatures("study").fit_transform(make_windows().matrix)
+    components = features[:, [NAMES.index(f"pca_{place}") for place in (1, 2, 3)]]
+    np.testing.assert_allclose(np.corrcoef(components.T), np.eye(3), atol=1e-3)
+
+
+def test_what_it_is_asked_for_later_changes_nothing(make_windows):
+    made = make_windows()
+    features = WindowFeatures().fit(made.matrix[:120])
+    weights, offsets = features.weights_.copy(), features.offsets_.copy()
+    alone = features.transform(made.matrix[120:180])
+    with_strange_ones = features.transform(np.vstack([made.matrix[120:180], 100 * made.matrix[180:]]))
+    np.testing.assert_allclose(with_strange_ones[:60], alone, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(features.weights_, weights)
+    np.testing.assert_array_equal(features.offsets_, offsets)
+
+
+def test_a_column_that_never_changes_does_no_harm(make_windows):
+    matrix = make_windows().matrix.copy()
+    matrix[:, STORED_COLUMNS.index("percussive_ratio")] = 0.25
+    matrix[:, MATRIX_COLUMNS.index("logmel_63")] = -100.0
+    learnt = WindowFeatures().fit(matrix)
+    features = learnt.transform(matrix)
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(features[:, learnt.names_.index("percussive_ratio")], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["level_free", "wide"])
+def test_level_is_not_heard(make_windows, name):
+    matrix = make_windows().matrix
+    learnt = WindowFeatures(name).fit(matrix)
+    quieter = matrix.copy()
+    quieter[:, SPECTRUM] -= 6.0
+    quieter[:, STORED_COLUMNS.index("rms")] /= 2
+    np.testing.assert_allclose(learnt.transform(quieter), learnt.transform(matrix), atol=1e-3)
+    assert not np.allclose(
+        WindowFeatures("study").fit(matrix).transform(quieter),
+        WindowFeatures("study").fit(matrix).transform(matrix),
+        atol=0.1,
+    )
+
+
+def test_sets_of_features(windows):
+    sizes = {
+        name: WindowFeatures(name).fit(windows.matrix).transform(windows.matrix).shape[1]
+        for name in FEATURE_SETS
+    }
+    assert sizes == {"study": 21, "level_free": 20, "wide": 42}
+    assert WindowFeatures("study").fit(windows.matrix).names_ == NAMES
+    with pytest.raises(ParameterError, match="one of study, level_free, wide, got 'all'"):
+        WindowFeatures("all").fit(windows.matrix)
+
+
+def test_other_columns_are_refused(make_windows):
+    matrix = make_windows().matrix
+    with pytest.raises(ParameterError, match="95 columns, got 94"):
+        WindowFeatures().fit(matrix[:, 1:])
+    with pytest.raises(ValueError, match="94 features"):
+        WindowFeatures().fit(matrix).transform(matrix[:, 1:])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(make_windows, value):
+    matrix = make_windows().matrix
+    broken = matrix.copy()
+    broken[3, 5] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        WindowFeatures().fit(broken)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        WindowFeatures().fit(matrix).transform(broken)
+
+
+def test_it_must_be_fitted_first(windows):
+    with pytest.raises(NotFittedError):
+        WindowFeatures().transform(windows.matrix)
+    with pytest.raises(NotFittedError):
+        clone(WindowFeatures().fit(windows.matrix)).transform(windows.matrix)
+
+
+def test_it_can_be_stored(windows):
+    features = WindowFeatures().fit(windows.matrix)
+    stored = skops.io.dumps(features)
+    loaded = skops.io.loads(stored, trusted=["amper_spark.classify.features.WindowFeatures"])
+    np.testing.assert_array_equal(loaded.transform(windows.matrix), features.transform(windows.matrix))

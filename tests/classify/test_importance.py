@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.importance import FEATURE_GROUPS, permutation_importance
+from amper_spark.errors import ParameterError
+from amper_spark.features.registry import FEATURES
+from tests.classify.nearest_window import NearestWindow
+
+NAMES = [feature.name for feature in FEATURES]
+TEMPO = NAMES.index("tempo")
+
+
+class TempoOnly(NearestWindow):
+    """Hears nothing but the tempo."""
+
+    def _fit_nodes(self, Z, nodes, hierarchy):
+        super()._fit_nodes(Z[:, [TEMPO]], nodes, hierarchy)
+
+    def _node_probabilities(self, Z):
+        return super()._node_probabilities(Z[:, [TEMPO]])
+
+
+class TwiceTheSame(NearestWindow):
+    """Goes by rms or by dynamic range, whichever has not been tampered with."""
+
+    def _fit_nodes(self, Z, nodes, hierarchy):  # noqa: ARG002 - the signature of all classifiers
+        self.known_ = {name: Z[:, NAMES.index(name)] for name in FEATURE_GROUPS["loudness"]}
+        self.nodes_ = nodes
+
+    def _node_probabilities(self, Z):
+        intact = [np.array_equal(Z[:, NAMES.index(name)], known) for name, known in self.known_.items()]
+        nodes = self.nodes_ if any(intact) else self.nodes_[::-1]
+        return {
+            target: np.eye(len(self.hierarchy.nodes[target]), dtype=np.float32)[nodes[:, column]]
+            for column, target in enumerate(TARGETS)
+        }
+
+
+def drops(found):
+    return {(one.feature, one.target): one.drop for one in found}
+
+
+@pytest.fixture(scope="module")
+def windows(make_windows):
+    return make_windows(n_descriptors=6, recordings_per_descriptor=6, noise=0.05, recording_spread=0.05)
+
+
+def test_what_is_not_heard_does_not_matter(windows):
+    classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
+    found = drops(permutation_importance(classifier, windows))
+    expected = dict.fromkeys("principal components" if name.startswith("pca") else name for name in NAMES)
+    assert list(found) == [(name, target) for name in expected for target in TARGETS]
+    for (name, _), drop in found.items():
+        assert (drop.value > 0.1) == (name == "tempo")
+        assert (drop.low > 0) == (name == "tempo")
+    assert found["tempo", "genre"].n_windows == 180
+    assert found["tempo", "genre"].n_recordings == 36
+
+
+def test_without_all_that_it_hears_only_chance_is_left(windows):
+    """Three genres of two descriptors each are left to chance: a third is still told."""
+    classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
+    hierarchy = classifier.hierarchy
+    shares = np.bincount(hierarchy.codes[:, 0]) / len(hierarchy.names)
+    drop = drops(permutation_importance(classifier, windows, groups={"all": NAMES}, n_repeats=20))
+    assert drop["all", "genre"].value == pytest.approx(1 - np.sum(shares**2), abs=0.03)
+
+
+def test_what_another_feature_makes_up_for_shows_in_groups(windows):
+    classifier = TwiceTheSame(features="study").fit(windows.matrix, windows.descriptors)
+    alone = drops(permutation_importance(classifier, windows, n_windows=None))
+    grouped = drops(permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=None))
+    assert all(drop.value == 0 for drop in alone.values())
+    assert {name for (name, target), drop in grouped.items() if drop.value} == {"loudness"}
+
+
+def test_every_feature_is_in_one_group():
+    assert sorted(name for group in FEATURE_GROUPS.values() for name in group) == sorted(NAMES)
+
+
+def test_some_windows_will_do_and_draws_are_repeatable(windows):
+    classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
+    found = permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=50, seed=2)
+    assert found[0].drop.n_windows == 50
+    assert found == permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=50, seed=2)
+    before = windows.matrix.copy()
+    assert np.array_equal(before, windows.matrix)
+
+
+def test_what_makes_no_sense_is_refused(windows):
+    classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
+    with pytest.raises(ParameterError, match="'loudness'"):
+        permutation_importance(classifier, windows, groups={"mine": ["rms", "loudness"]})
+    with pytest.raises(ParameterError, match="0"):
+        permutation_importance(classifier, windows, n_repeats=0)
+    with pytest.raises(ParameterError, match="windows"):
+        permutation_importance(classifier, windows.take(np.zeros(len(windows), dtype=bool)))
