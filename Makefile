@@ -11,8 +11,9 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
 endif
 LAKE ?= demo/lake
+STUDY ?= study/lake
 
-.PHONY: help setup demo listen test test-slow test-cluster test-browser lint format bench bench-render bench-server bench-separation check-renders difficulty accuracy peers docs pins clean
+.PHONY: help setup demo listen train mlflow outside-music study-train notebooks test test-slow test-cluster test-browser lint format bench bench-render bench-score bench-server bench-separation check-renders difficulty accuracy peers docs pins clean
 
 help: ## Show this help
 	@scripts/help.sh $(MAKEFILE_LIST)
@@ -30,6 +31,29 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 
 listen: $(READY) ## Render 68 pieces of all styles into demo/listen, with a page to hear them and a blind test (3 min)
 	@$(BIN)/amper-spark listen --to demo/listen
+
+train: $(READY) ## Generate and analyse 816 renders, learn descriptors from them and register the better model (25 min)
+	@$(BIN)/amper-spark generate --renders-per-duration 2 --durations 10,30 --lake $(LAKE)
+	@$(BIN)/amper-spark generate --corpus fluid --font fluid --seed 1 --renders-per-duration 1 --durations 10 --lake $(LAKE)
+	@$(BIN)/amper-spark analyze --lake $(LAKE)
+	@$(BIN)/amper-spark train --lake $(LAKE)
+
+mlflow: $(READY) ## Open MLflow's pages on the trainings and models in LAKE, at http://127.0.0.1:5000
+	@$(BIN)/amper-spark models ui --lake $(LAKE)
+
+outside-music: $(READY) ## Fetch real recordings (415 MB) that models are tested on, catalogue and analyse them (15 min)
+	@$(BIN)/amper-spark outside fetch --to outside-music
+	@$(BIN)/amper-spark catalog outside-music --corpus outside --manifest outside-music/manifest.csv --lake $(LAKE)
+	@$(BIN)/amper-spark analyze --corpus outside --lake $(LAKE)
+
+study-train: $(READY) ## The same as train at the size of the study, 20,196 renders, with docs/results.md (4 h, 20 GB in STUDY)
+	@$(BIN)/amper-spark generate --lake $(STUDY)
+	@$(BIN)/amper-spark generate --corpus fluid --font fluid --seed 1 --renders-per-duration 3 --lake $(STUDY)
+	@$(BIN)/amper-spark analyze --lake $(STUDY)
+	@$(BIN)/amper-spark train --results docs/results.md --lake $(STUDY)
+
+notebooks: $(READY) ## Run the notebooks on the renders in LAKE and keep what they show
+	@$(BIN)/python notebooks/refresh.py --lake $(LAKE)
 
 test: $(READY) ## Run the tests, two files at a time (10 minutes on two free cores, no network)
 	@$(BIN)/pytest -n 2 --dist loadfile
@@ -60,6 +84,10 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 bench-render: $(READY) ## Measure what rendering costs, on an hour of audio, and write docs/rendering.md (3 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.render --write-docs --command "make bench-render"
+
+bench-score: $(READY) ## Measure windows a second of KNN and MLP, and the approximate KNN's labels (2 min)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m benchmarks.score
 
 bench-server: $(READY) ## Put the render server under load, 64 clients at once, and write docs/load.md (15 min)
 	@$(BIN)/python -m benchmarks.load --write-docs --command "make bench-server"
