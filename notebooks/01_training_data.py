@@ -33,7 +33,7 @@ import pyarrow.compute as pc
 
 from amper_spark.classify.features import WindowFeatures
 from amper_spark.classify.model import matrix_of
-from amper_spark.classify.windows import STORED_COLUMNS
+from amper_spark.classify.windows import TABLE_COLUMNS
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.report.near_windows import nearest_windows, window_distances
 from amper_spark.report.training_data import (
@@ -62,18 +62,18 @@ from amper_spark.spark.views import read_view
 # ## Which corpus
 #
 # A lake is a folder of tables, or an `s3://` URI; see [tables.md](../docs/tables.md). Notebooks run in
-# their own folder, so that `../lake` is the lake beside the README. A catalogue of your own is a folder,
-# as `amper-spark descriptors import` writes it.
+# their own folder, so that `../demo/lake` is the lake that `make train` fills. A catalogue of your own is
+# a folder, as `amper-spark descriptors import` writes it.
 
 # %% tags=["parameters"]
-LAKE = os.environ.get("AMPER_SPARK_LAKE", "../lake")
+LAKE = os.environ.get("AMPER_SPARK_LAKE", "../demo/lake")
 CORPUS = os.environ.get("AMPER_SPARK_CORPUS", "renders")
 CATALOGUE = os.environ.get("AMPER_SPARK_CATALOGUE")
 
 # %%
 lake = Lake(LAKE)
 catalogue = load_catalogue(Path(CATALOGUE)) if CATALOGUE else load_catalogue()
-columns = ["track_id", "recording_id", "descriptor", "start_s", "end_s", *STORED_COLUMNS, "logmel"]
+columns = ["track_id", "recording_id", "descriptor", "start_s", "end_s", *TABLE_COLUMNS]
 windows = read_view(lake, "windows", corpus=CORPUS).select(columns).to_pandas()
 windows = describe_windows(windows, catalogue)
 if windows.empty:
@@ -176,7 +176,7 @@ affect_dependence(descriptors)
 # fits them to the recordings that it may learn from.
 
 # %%
-features = WindowFeatures().fit_transform(matrix_of(windows))
+features = WindowFeatures("study").fit_transform(matrix_of(windows))
 features_picture(windows, features)
 
 # %% [markdown]

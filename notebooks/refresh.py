@@ -22,7 +22,7 @@ N_COLOURS = 128
 
 
 @click.command()
-@click.option("--lake", default="lake", show_default=True, help="Folder or URI of the tables.")
+@click.option("--lake", default="demo/lake", show_default=True, help="Folder or URI of the tables.")
 @click.option("--corpus", default="renders", show_default=True, help="Whose renders to look at.")
 def refresh(lake: str, corpus: str) -> None:
     """Run all notebooks on a lake and write them beside their scripts."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -33,6 +34,18 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pyspark.sql import SparkSession
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile librosa's universal functions once, before test processes do it side by side.
+
+    Those that fill numba's cache at the same time can leave pairs of files that do not belong together, and
+    whoever calls what is in them is ended by SIGSEGV: https://github.com/numba/numba/issues/10128.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        for module in ("beat", "core.audio", "core.pitch", "util.utils"):
+            importlib.import_module(f"librosa.{module}")
+
 
 FAULTS = '''
 """Make the decoding process fail at files of certain names; Python imports this module when it starts."""

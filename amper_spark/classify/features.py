@@ -8,7 +8,7 @@ the pitch classes above the tonic are, which tells major from minor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -70,7 +70,8 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
     """Compute features and standardise them, as the windows that it was fitted on suggest.
 
     The bands of `logmel` are standardised and projected on their first principal components; then every
-    feature is standardised. What is fitted here belongs to a model: fit it on training recordings only.
+    feature is standardised. What is fitted here belongs to a model: fit it on training recordings only. There
+    are no more components than windows.
 
     Parameters
     ----------
@@ -113,8 +114,9 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
         """
         if self.features not in FEATURE_SETS:
             raise ParameterError(f"features must be one of {', '.join(FEATURE_SETS)}, got {self.features!r}")
-        chosen = FEATURE_SETS[self.features]
         matrix = self._validated(X, reset=True).astype(np.float64)
+        chosen = FEATURE_SETS[self.features]
+        chosen = replace(chosen, n_components=min(chosen.n_components, len(matrix)))
         spectra = _spectra(has_level=chosen.has_level)
         bands = StandardScaler().fit(matrix[:, _LOGMEL] @ spectra)
         pca = PCA(chosen.n_components, svd_solver="covariance_eigh")

@@ -111,7 +111,9 @@ def score(
         metrics = {name: f"{value:.6f}" for one in judgements for name, value in one.to_dict().items()}
         set_tags(store, registered, metrics | outside_tags(judgements[0].macro_recall.value, vetoes))
         console = output()
-        console.print(whole(figures_table(judgements), title=str(registered)), crop=False)
+        console.print(
+            whole(figures_table(judgements), title=str(registered), unbroken=("figure",)), crop=False
+        )
         console.print()
         console.print(whole(agreement_table(judgements[0]), title="labels kept, free"), crop=False)
         for veto in vetoes:

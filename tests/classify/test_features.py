@@ -43,6 +43,13 @@ def assert_equal_to_pipeline(training, others):
         np.testing.assert_allclose(said, expected, atol=2e-3, err_msg=name)
 
 
+def test_few_windows_have_few_components(make_windows):
+    few = make_windows().matrix[:5]
+    features = WindowFeatures("wide").fit(few)
+    assert [name for name in features.names_ if name.startswith("pca")] == [f"pca_{n}" for n in range(1, 6)]
+    assert np.isfinite(features.transform(few)).all()
+
+
 def test_it_is_scikit_learns_pipeline(make_windows):
     made = make_windows()
     assert_equal_to_pipeline(made.matrix, made.matrix)

@@ -186,11 +186,13 @@ class Supervisor:
 
     def _messages(self, pool: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         """Yield what the worker pool says until it ends or has to; keep house meanwhile."""
-        stream, received = pool.stdout, b""
-        while stream is not None and not self._stopping.is_set():
-            ready, _, _ = select.select([stream], [], [], _LOOK_EVERY_S)
-            if ready:
-                content = os.read(stream.fileno(), _MESSAGE_BYTES)
+        assert pool.stdout is not None  # noqa: S101 - it is a pipe
+        stream, received = pool.stdout.fileno(), b""
+        poll = select.poll()  # `select.select` takes no descriptor above 1,023
+        poll.register(stream, select.POLLIN)
+        while not self._stopping.is_set():
+            if poll.poll(1000 * _LOOK_EVERY_S):
+                content = os.read(stream, _MESSAGE_BYTES)
                 if not content:
                     return
                 *lines, received = (received + content).split(b"\n")

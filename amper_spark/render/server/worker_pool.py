@@ -102,8 +102,10 @@ class WorkerPool:
     def _wait(self) -> bytes:
         """Sleep until a signal comes or it is time to look around; return the signals."""
         pause_s = self._pause_until_s - time.monotonic()
-        ready, _, _ = select.select([self._wakeup_read], [], [], pause_s if pause_s > 0 else _LOOK_EVERY_S)
-        return os.read(self._wakeup_read, _MESSAGE_BYTES) if ready else b""
+        signals = select.poll()
+        signals.register(self._wakeup_read, select.POLLIN)
+        has_come = signals.poll(1000 * (pause_s if pause_s > 0 else _LOOK_EVERY_S))
+        return os.read(self._wakeup_read, _MESSAGE_BYTES) if has_come else b""
 
     def _fork_missing(self) -> None:
         while len(self._owners) < self._n_workers and time.monotonic() >= self._pause_until_s:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +122,27 @@ def test_deaths_are_reported_and_made_good(place, supervisor, font):
     wait_until(lambda: one.health()["restarts"] == 1 and one.health()["workers"] == 2)
     assert one.health()["last_error"] == "the worker pool died by SIGKILL"
     assert are_gone(members)
+    (ended,) = place.ended(place.ask())
+    place.check_whole(ended)
+
+
+@pytest.fixture
+def many_files():
+    """Hold more files open than ``select`` can tell apart, as a server with many clients does."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[1], 4096), limits[1]))
+    with ExitStack() as held:
+        for _ in range(1100):
+            held.enter_context(Path(os.devnull).open())
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_process_with_many_files_hears_its_pool(place, supervisor, font):
+    one = supervisor(font)
+    one.start()
+    assert one.health()["workers"] == 2
     (ended,) = place.ended(place.ask())
     place.check_whole(ended)
 
