@@ -7,29 +7,25 @@ import re
 import runpy
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jupytext
 import nbformat
 import numpy as np
-import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from amper_spark.classify.windows import MATRIX_COLUMNS
 from amper_spark.cli import main
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.schemas import ANALYSES, TRACKS
+from tests.lake_rows import analysis_row, commit_rows, track_row, window_rows
 from tests.render.whole_fonts import whole_font
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TRAINING_DATA = NOTEBOOKS / "01_training_data.py"
 N_PICTURES = 6
 MOST_BYTES = 300_000
-AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LENGTHS = {"logmel": 64, "chroma": 12}
-WHOLE_NUMBERS = {"window": 0, "tonic": 9, "tonic_chroma": 4}
 
 
 @dataclass(frozen=True)
@@ -53,52 +49,16 @@ class Render:
         return float(self.rng.uniform(60, 180))
 
     def track(self):
-        return {
-            "track_id": self.track_id,
-            "corpus": "renders",
-            "uri": f"file:///renders/{self.track_id}.flac",
-            "key": f"{self.track_id}.flac",
-            "size_bytes": 1,
-            "etag": "1",
-            "modified_at": AT,
-            "deleted_at": None,
-            "separate": False,
-            "recording_id": self.track_id,
-            "descriptor": self.descriptor,
-            "parent_id": None,
-            "tags": {"tempo_bpm": str(self.played_bpm)},
-        }
+        tags = {"tempo_bpm": str(self.played_bpm)}
+        return track_row(self.track_id, corpus="renders", descriptor=self.descriptor, tags=tags)
 
-    def analysis(self, *, reason=None):
-        windows = [] if reason else [self._window(index) for index in range(self.n_windows)]
-        return {
-            "track_id": self.track_id,
-            "etag": "1",
-            "analysis_version": "v1",
-            "outcome": "quarantined" if reason else "done",
-            "reason": reason,
-            "detail": None,
-            "attempt": 0,
-            "duration_s": 8.0 + 2 * self.n_windows,
-            "provider": "cpu-fp32",
-            "batch_id": "b1",
-            "at": AT,
-            "windows": windows,
-            "segments": [],
-            "beats": [],
-        }
-
-    def _window(self, index):
-        """Draw what a recording has in common, and to that a little of each window's own."""
-        common, own = self.rng, np.random.default_rng(index)
-        window = {}
-        for field in ANALYSES.schema.field("windows").type.value_type:
-            n = LENGTHS.get(field.name, 1)
-            numbers = common.random(n) + 0.05 * own.random(n)
-            window[field.name] = numbers.tolist() if field.name in LENGTHS else float(numbers[0])
-        tempo_bpm = self.played_bpm * own.choice([0.5, 1, 1, 1, 1.01, 2])
-        times = {"window": index, "start_s": 2.0 * index, "end_s": 2.0 * index + 10}
-        return window | WHOLE_NUMBERS | times | {"tempo": tempo_bpm}
+    def analysis(self):
+        """Draw what windows have in common, and to that a little of each window's own."""
+        rng, columns = self.rng, len(MATRIX_COLUMNS)
+        matrix = rng.random(columns) + 0.05 * rng.random((self.n_windows, columns))
+        heard = rng.choice([0.5, 1, 1, 1, 1.01, 2], size=self.n_windows)
+        matrix[:, MATRIX_COLUMNS.index("tempo")] = self.played_bpm * heard
+        return analysis_row(self.track_id, window_rows(matrix, tonic=9, tonic_chroma=4))
 
 
 @pytest.fixture(scope="module")
@@ -115,16 +75,9 @@ def lake(tmp_path_factory):
     ]
     lake = Lake(tmp_path_factory.mktemp("notebooks") / "lake")
     refused = Render("rock_indie_happy", 9, 0)
-    rows = {
-        "tracks": (TRACKS.schema, [render.track() for render in [*renders, refused]]),
-        "analyses": (
-            ANALYSES.schema,
-            [*(render.analysis() for render in renders), refused.analysis(reason="silent")],
-        ),
-    }
-    for table, (schema, written) in rows.items():
-        file = lake.write_file(table, [pa.Table.from_pylist(written, schema=schema)], stem="test")
-        lake.commit(table, [file], stage="test", batch_id=table)
+    commit_rows(lake, "tracks", [render.track() for render in [*renders, refused]])
+    bad = analysis_row(refused.track_id, reason="silent")
+    commit_rows(lake, "analyses", [*(render.analysis() for render in renders), bad])
     return lake
 
 

@@ -1,26 +1,20 @@
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
-import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
 from amper_spark.classify.model import DescriptorModel
-from amper_spark.classify.packaging import frame_of
 from amper_spark.classify.registry import resolve
 from amper_spark.errors import AmperSparkError
-from amper_spark.features.registry import LOGMEL_BANDS
 from amper_spark.outside.commands import outside
 from amper_spark.outside.scoring import genre_prior, judge_lake
 from amper_spark.outside.variants import VARIANTS
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.schemas import TABLES
 from tests.classify.models.making import DESCRIPTORS
+from tests.lake_rows import analysis_row, commit_rows, track_row, window_rows
 
 VERSION = "0123456789ab"
-AT = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 N_WINDOWS = 5
 
 
@@ -28,75 +22,27 @@ N_WINDOWS = 5
 def make_lake(tmp_path, windows):
     """Make a lake with nine recordings, three of each descriptor's genre, and their variants."""
 
-    def make(*, version=VERSION, etag="e", tags=None, quarantined=(), tonic_strength=0.1, left_out=()):
+    def make(*, version=VERSION, etag="new", tags=None, quarantined=(), tonic_strength=0.1, left_out=()):
         lake = Lake(tmp_path / "lake")
         matrix = windows[0]
         tracks, analyses = [], []
         for number, descriptor in enumerate(np.repeat(DESCRIPTORS, 3)):
             rows = matrix[40 * (number // 3) + N_WINDOWS * (number % 3) :][:N_WINDOWS]
+            found = window_rows(rows, tonic_strength=tonic_strength)
             for variant in ("original", *VARIANTS):
                 key = f"{variant}/{number}"
                 known = {"variant": variant, "genres": descriptor.split("_")[0], "pitched": "yes"}
-                tracks.append(track_row(key, number, known if tags is None else tags))
-                if key not in left_out:
-                    is_bad = key in quarantined
-                    analyses.append(analysis_row(key, [] if is_bad else rows, version, etag, tonic_strength))
-        for name, table in (("tracks", tracks), ("analyses", analyses)):
-            batch = pa.Table.from_pylist(table, schema=TABLES[name].schema)
-            lake.commit(name, [lake.write_file(name, [batch], stem="t")], stage="test", batch_id="b")
+                told = {"corpus": "outside", "key": key, "recording_id": f"recording {number}"}
+                tracks.append(track_row(key, tags=known if tags is None else tags, **told))
+                if key in left_out:
+                    continue
+                heard = {"reason": "silent"} if key in quarantined else {"windows": found}
+                analyses.append(analysis_row(key, **heard, etag=etag, analysis_version=version))
+        commit_rows(lake, "tracks", tracks)
+        commit_rows(lake, "analyses", analyses)
         return lake
 
     return make
-
-
-def track_row(key, number, tags):
-    return {
-        "track_id": key,
-        "corpus": "outside",
-        "uri": f"file:///{key}",
-        "key": key,
-        "size_bytes": 1,
-        "etag": "e",
-        "modified_at": AT,
-        "deleted_at": None,
-        "separate": False,
-        "recording_id": f"recording {number}",
-        "descriptor": None,
-        "parent_id": None,
-        "tags": list(tags.items()),
-    }
-
-
-def analysis_row(key, rows, version, etag, tonic_strength):
-    numbers = [
-        {
-            **frame_of(row[np.newaxis]).to_dict("records")[0],
-            "window": number,
-            "start_s": 2.0 * number,
-            "end_s": 2.0 * number + 10,
-            "tempo_alternative": 100.0,
-            "tonic_chroma": 0,
-            "tonic_strength": tonic_strength,
-        }
-        for number, row in enumerate(rows)
-    ]
-    assert all(len(one["logmel"]) == LOGMEL_BANDS for one in numbers)
-    return {
-        "track_id": key,
-        "etag": etag,
-        "analysis_version": version,
-        "outcome": "done" if numbers else "quarantined",
-        "reason": None if numbers else "silent",
-        "detail": None,
-        "attempt": 0,
-        "duration_s": 18.0,
-        "provider": "cpu-fp32",
-        "batch_id": "b",
-        "at": AT,
-        "windows": numbers,
-        "segments": [],
-        "beats": [],
-    }
 
 
 def test_a_model_that_knows_these_sounds_has_no_veto(make_lake, model):

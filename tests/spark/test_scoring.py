@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from amper_spark.analysis import analysis_version
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model import DescriptorModel, matrix_of
-from amper_spark.classify.packaging import frame_of, save_folder
+from amper_spark.classify.packaging import save_folder
 from amper_spark.classify.windows import MATRIX_COLUMNS, TABLE_COLUMNS
 from amper_spark.config import Config
 from amper_spark.errors import AmperSparkError
@@ -27,12 +27,11 @@ from amper_spark.spark.chosen_model import ChosenModel
 from amper_spark.spark.functions import make_score_udf
 from amper_spark.spark.label_rows import LABEL_SCHEMA, labelled_lists, matrix_of_items
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.schemas import ANALYSES, TRACKS
 from amper_spark.spark.scoring import scoring_stage, scoring_units
 from amper_spark.spark.stage import run_stage
 from amper_spark.spark.views import read_view, spark_view
+from tests.lake_rows import AT, WINDOWS, analysis_row, commit_rows, track_row, window_rows
 
-AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONFIG = Config()
 VERSION = analysis_version(CONFIG.analysis)
 WITHOUT_VOCALS = analysis_version(CONFIG.analysis, separated=removal_version(CONFIG.separation))
@@ -61,60 +60,9 @@ def chosen(model, tmp_path_factory):
     return ChosenModel("amper-descriptors/1@0123456789ab", VERSION, folder)
 
 
-def track(track_id, *, etag="new", corpus="demo", deleted_at=None):
-    return {
-        "track_id": track_id,
-        "corpus": corpus,
-        "uri": f"file:///c/{track_id}.mp3",
-        "key": f"{track_id}.mp3",
-        "size_bytes": 1,
-        "etag": etag,
-        "modified_at": AT,
-        "deleted_at": deleted_at,
-        "separate": False,
-        "recording_id": track_id,
-        "descriptor": None,
-        "parent_id": None,
-        "tags": {},
-    }
-
-
-def window(number, sound):
-    fields = ANALYSES.schema.field("windows").type.value_type
-    rest = {field.name: 0 for field in fields}
-    heard = frame_of(sound[np.newaxis]).to_dict("records")[0]
-    return rest | heard | {"window": number, "start_s": 2.0 * number, "end_s": 10.0 + 2 * number}
-
-
-def analysis(
-    track_id, *, etag="new", version=VERSION, at=AT, reason=None, of=DESCRIPTORS[0], count=3, seed=0
-):
-    rng = np.random.default_rng(seed)
-    found = (
-        [] if reason else [window(number, one) for number, one in enumerate(sounds(rng, of=of, count=count))]
-    )
-    return {
-        "track_id": track_id,
-        "etag": etag,
-        "analysis_version": version,
-        "outcome": "quarantined" if reason else "done",
-        "reason": reason,
-        "detail": None,
-        "attempt": 0,
-        "duration_s": 0.0 if reason else 8.0 + 2 * count,
-        "provider": "cpu-fp32",
-        "batch_id": "b1",
-        "at": at,
-        "windows": found,
-        "segments": [],
-        "beats": [],
-    }
-
-
-def write(lake, table, rows, batch_id="t"):
-    schema = {"tracks": TRACKS, "analyses": ANALYSES}[table].schema
-    file = lake.write_file(table, [pa.Table.from_pylist(rows, schema=schema)], stem="test")
-    lake.commit(table, [file], stage="test", batch_id=batch_id)
+def analysis(track_id, *, of=DESCRIPTORS[0], count=3, seed=0, reason=None, version=VERSION, **told):
+    found = [] if reason else window_rows(sounds(np.random.default_rng(seed), of=of, count=count))
+    return analysis_row(track_id, found, reason=reason, analysis_version=version, **told)
 
 
 @pytest.fixture
@@ -122,15 +70,17 @@ def lake(tmp_path):
     """Six recordings to label, in two files; and what must not be labelled."""
     lake = Lake(tmp_path / "lake")
     names = ["a", "b", "c", "d", "e", "f"]
-    others = [track("bad"), track("gone", deleted_at=AT), track("waiting"), track("changed")]
-    write(
-        lake, "tracks", [*(track(name, corpus="home" if name == "f" else "demo") for name in names), *others]
+    others = [track_row("bad"), track_row("gone", deleted_at=AT), track_row("waiting"), track_row("changed")]
+    commit_rows(
+        lake,
+        "tracks",
+        [*(track_row(name, corpus="home" if name == "f" else "demo") for name in names), *others],
     )
     rows = [
         analysis(name, of=DESCRIPTORS[seed % 3], count=1 + seed, seed=seed) for seed, name in enumerate(names)
     ]
-    write(lake, "analyses", [*rows[:3], analysis("bad", reason="silent"), analysis("gone")], "a1")
-    write(lake, "analyses", [*rows[3:], analysis("changed", etag="old"), analysis("never listed")], "a2")
+    commit_rows(lake, "analyses", [*rows[:3], analysis("bad", reason="silent"), analysis("gone")])
+    commit_rows(lake, "analyses", [*rows[3:], analysis("changed", etag="old"), analysis("never listed")])
     return lake
 
 
@@ -230,9 +180,9 @@ def test_another_model_has_rows_of_its_own_and_views_show_the_last(score, lake, 
 def test_each_file_is_one_tasks_and_batches_are_made_of_whole_files(tmp_path, chosen):
     many = Lake(tmp_path / "lake")
     names = [f"{number:02d}" for number in range(12)]
-    write(many, "tracks", [track(name) for name in names])
+    commit_rows(many, "tracks", [track_row(name) for name in names])
     for part in range(4):  # all of the same length, as clips are
-        write(many, "analyses", [analysis(name) for name in names[part::4]], f"a{part}")
+        commit_rows(many, "analyses", [analysis(name) for name in names[part::4]])
     units, _ = scoring_units(many, chosen, config=CONFIG)
     files = units["file"].to_pylist()
     assert len({*zip(files, units["part"].to_pylist(), units["work_bytes"].to_pylist(), strict=True)}) == 4
@@ -245,7 +195,7 @@ def test_each_file_is_one_tasks_and_batches_are_made_of_whole_files(tmp_path, ch
 
 def test_the_latest_analysis_that_fits_is_labelled(score, tmp_path):
     lake = Lake(tmp_path / "lake")
-    write(lake, "tracks", [track("a"), track("b")])
+    commit_rows(lake, "tracks", [track_row("a"), track_row("b")])
     later, last = AT + timedelta(hours=1), AT + timedelta(hours=2)
     rows = [
         analysis("a", count=1),
@@ -254,7 +204,7 @@ def test_the_latest_analysis_that_fits_is_labelled(score, tmp_path):
         analysis("b", count=4, at=later),
         analysis("b", version=WITHOUT_VOCALS, count=5),
     ]
-    write(lake, "analyses", rows)
+    commit_rows(lake, "analyses", rows)
     score(lake)
     found = {row["track_id"]: row for row in lake.read("labels").to_pylist()}
     assert found["a"]["analysis_version"] == WITHOUT_VOCALS
@@ -264,8 +214,8 @@ def test_the_latest_analysis_that_fits_is_labelled(score, tmp_path):
 
 
 def test_what_the_model_does_not_fit_is_left_out_and_told(score, lake, caplog):
-    write(lake, "tracks", [track("old"), track("older")], "t2")
-    write(lake, "analyses", [analysis("old", version="v1"), analysis("older", version="v0")], "a3")
+    commit_rows(lake, "tracks", [track_row("old"), track_row("older")])
+    commit_rows(lake, "analyses", [analysis("old", version="v1"), analysis("older", version="v0")])
     outcome, _ = score(lake)
     assert outcome.done == 6
     (warning,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
@@ -285,10 +235,10 @@ def test_there_must_be_something_to_label(tmp_path, chosen):
     empty = Lake(tmp_path / "lake")
     with pytest.raises(AmperSparkError, match=r"no recordings in .*: run `amper-spark catalog"):
         scoring_units(empty, chosen, config=CONFIG)
-    write(empty, "tracks", [track("a"), track("b", corpus="home")])
+    commit_rows(empty, "tracks", [track_row("a"), track_row("b", corpus="home")])
     with pytest.raises(AmperSparkError, match=r"nothing is analysed in .*: run `amper-spark analyze --lake"):
         scoring_units(empty, chosen, config=CONFIG)
-    write(empty, "analyses", [analysis("a"), analysis("b", reason="silent")])
+    commit_rows(empty, "analyses", [analysis("a"), analysis("b", reason="silent")])
     with pytest.raises(
         AmperSparkError, match=r"nothing is analysed in .*, corpus home: run .* --corpus home`"
     ):
@@ -310,22 +260,20 @@ def test_a_file_that_has_gone_since_fails_the_run_and_commits_nothing(spark, lak
 
 def test_a_matrix_of_items_has_the_columns_of_models():
     sound = np.arange(2 * len(MATRIX_COLUMNS), dtype=np.float32).reshape(2, -1)
-    kind = ANALYSES.schema.field("windows").type.value_type
-    items = pa.array([window(0, sound[0]), window(1, sound[0]), window(2, sound[1])], kind)
+    items = pa.array(window_rows(sound[[0, 0, 1]]), WINDOWS)
     np.testing.assert_array_equal(matrix_of_items(items.slice(1)), sound)
 
 
 def test_lists_keep_their_lengths_however_they_are_cut(model, monkeypatch):
-    kind = ANALYSES.schema.field("windows").type
     rng = np.random.default_rng(0)
-    lists = [[window(n, s) for n, s in enumerate(sounds(rng, of=DESCRIPTORS[1], count=c))] for c in (2, 0, 5)]
-    whole = labelled_lists(model, pa.array(lists, kind)).to_pylist()
+    lists = [window_rows(sounds(rng, of=DESCRIPTORS[1], count=count)) for count in (2, 0, 5)]
+    whole = labelled_lists(model, pa.array(lists, pa.list_(WINDOWS))).to_pylist()
     assert [len(windows) for windows in whole] == [2, 0, 5]
-    cut = labelled_lists(model, pa.array([[], *lists], kind).slice(2))
+    cut = labelled_lists(model, pa.array([[], *lists], pa.list_(WINDOWS)).slice(2))
     assert close_to(cut.to_pylist(), whole[1:])
     monkeypatch.setattr("amper_spark.spark.label_rows.MOST_WINDOWS", 3)
-    assert close_to(labelled_lists(model, pa.array(lists, kind)).to_pylist(), whole)
-    assert len(labelled_lists(model, pa.array([], kind))) == 0
+    assert close_to(labelled_lists(model, pa.array(lists, pa.list_(WINDOWS))).to_pylist(), whole)
+    assert len(labelled_lists(model, pa.array([], pa.list_(WINDOWS)))) == 0
 
 
 def close_to(ours, theirs):
