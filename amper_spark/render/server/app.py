@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from amper_spark.render.server.service import Service
 from amper_spark.render.server.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from amper_spark.render.server.offer import Offer
     from amper_spark.render.server.request_log import RequestRecord
@@ -81,6 +82,7 @@ def create_app(
         redirect_slashes=False,
         default_response_class=JsonApiResponse,
         telemetry={"auto_configure": False},  # traces would have the signatures of links in them
+        lifespan=_closing_database,
     )
     app.state.service = service
     answer_refusals(app)
@@ -96,6 +98,13 @@ def create_app(
     app.add_middleware(SecureHeaders, allows_other_origins=bool(settings.allowed_origins))
     app.add_middleware(RequestLog, tell=tell)
     return app
+
+
+@asynccontextmanager
+async def _closing_database(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    service: Service = app.state.service
+    service.database.close_all()
 
 
 def _service(storage: Storage, settings: ServerSettings, offer: Offer, working: Working | None) -> Service:

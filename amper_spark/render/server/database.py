@@ -157,6 +157,10 @@ class Database:
             found.close()
             self._connections.connection = None
 
+    def close_all(self) -> None:
+        """Let go of the connections of all threads; those that still ask get new ones."""
+        self._connections = threading.local()
+
 
 def _make_private(file: Path) -> None:
     """See to it that nobody else can read a database, nor what SQLite puts beside it with the same mode.

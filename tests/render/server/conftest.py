@@ -29,13 +29,17 @@ def offer():
 @pytest.fixture
 def make_app(storage, offer):
     """Make an application; of all that has a limit there is plenty."""
+    made = []
 
     def make(**options):
         settings = {name: options.pop(name) for name in list(options) if name in ServerSettings.model_fields}
         plenty = {"requests_per_minute": 1_000_000, **settings}
-        return create_app(storage, ServerSettings(**plenty), offer=offer, **options)
+        made.append(create_app(storage, ServerSettings(**plenty), offer=offer, **options))
+        return made[-1]
 
-    return make
+    yield make
+    for app in made:  # FastAPI remembers applications, and with them the files that are open
+        app.state.service.database.close_all()
 
 
 @pytest.fixture
