@@ -204,7 +204,8 @@ def experiment(
         said.setdefault(trial.kind, {})[trial.part] = heard
         if trial.kind == BY_RECORDING:
             chosen = fitted
-    unseen = {} if others is None else {UNSEEN_FONT: listen(chosen, _known(others, chosen))}
+    known = None if others is None else _known(others, chosen)
+    unseen = {UNSEEN_FONT: listen(chosen, known)} if known else {}
     training, testing = windows.take(trials[0].train), windows.take(trials[0].test)
     on_step(IMPORTANCE)
     importance = permutation_importance(chosen, testing, seed=plan.seed)

@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amper_spark.classify.checks import require_trainable
+from amper_spark.classify.checks import (
+    FEWEST_RECORDINGS,
+    require_finite,
+    require_known_descriptors,
+    require_trainable,
+)
 from amper_spark.classify.splits import nested_subsets
 from amper_spark.classify.training import Material
 from amper_spark.errors import AmperSparkError
 from amper_spark.spark.labelled_windows import read_labelled_windows
+from amper_spark.terminal import counted
 
 if TYPE_CHECKING:
-    from amper_spark.classify.windows import Windows
+    import numpy.typing as npt
+
+    from amper_spark.classify.windows import Recordings, Windows
     from amper_spark.descriptors.catalogue import Catalogue
     from amper_spark.spark.lake import Lake
+
+    Mask = npt.NDArray[np.bool_]
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +45,8 @@ def read_material(
     corpus : str, optional
         None takes all labelled recordings.
     limit : int, optional
-        At most so many recordings to learn from, as evenly over the descriptors as can be.
+        At most so many recordings to learn from, as evenly over the descriptors as can be; at least three of
+        each.
 
     Returns
     -------
@@ -47,39 +58,64 @@ def read_material(
     AmperSparkError
         Something that no model can honestly be trained on, see `amper_spark.classify.checks`.
     """
-    found = read_labelled_windows(lake, corpus=corpus)
-    windows = _with_current_names(found.windows, catalogue)
-    windows, others = _apart(windows)
-    if limit is not None and limit < len(windows.recordings):
-        n_descriptors = len(np.unique(windows.recordings.descriptors.astype(str)))
-        if limit < n_descriptors:
-            raise AmperSparkError(f"--limit must be at least one a descriptor, {n_descriptors}, got {limit}")
-        windows = windows.take_recordings(nested_subsets(windows.recordings, [limit])[0])
+    found = read_labelled_windows(lake, catalogue=catalogue, corpus=corpus)
+    require_known_descriptors(found.windows.recordings.descriptors.tolist(), catalogue)
+    windows, others = _apart(found.windows)
     require_trainable(windows, catalogue=catalogue, analysis_versions=[found.analysis_version])
+    if others is not None:
+        require_finite(others)
+    if limit is not None and limit < len(windows.recordings):
+        windows = windows.take_recordings(_evenly(windows.recordings, limit))
     made_with = {
-        "analysis_version": found.analysis_version,
-        "catalogue": catalogue.version,
         **{name.removesuffix("_version"): value for name, value in found.made_with.items()},
+        "analysis_version": found.analysis_version,
+        "catalogue": catalogue.version,  # not that of renders: the model's trees are made from this one
     }
     tags = {f"{table}_delta_version": str(version) for table, version in found.snapshot.items()}
     return Material(windows, others, made_with, tags | {"corpus": corpus or "all"})
 
 
-def _with_current_names(windows: Windows, catalogue: Catalogue) -> Windows:
-    """Call descriptors what the catalogue calls them now."""
-    named = windows.recordings.descriptors.tolist()
-    return windows.with_descriptors([catalogue[name].name if name in catalogue else name for name in named])
+def _evenly(recordings: Recordings, limit: int) -> Mask:
+    """Choose so many recordings: of each descriptor the same number or one more, or all that it has."""
+    counts = np.unique(recordings.descriptors.astype(str), return_counts=True)[1]
+    sizes = [int(np.minimum(counts, each).sum()) for each in range(counts.max() + 1)]
+    each = max(number for number, size in enumerate(sizes) if size <= limit)
+    if each < FEWEST_RECORDINGS:
+        raise AmperSparkError(
+            f"--limit must be at least {sizes[FEWEST_RECORDINGS]:,}, {FEWEST_RECORDINGS} recordings a "
+            f"descriptor, got {limit}"
+        )
+    (chosen,) = nested_subsets(recordings, [sizes[each]], fewest=each)
+    (larger,) = nested_subsets(recordings, [sizes[each + 1]], fewest=each + 1)
+    chosen[np.flatnonzero(larger & ~chosen)[: limit - sizes[each]]] = True
+    return chosen
 
 
 def _apart(windows: Windows) -> tuple[Windows, Windows | None]:
-    """Set recordings apart that were played with another font than most renders."""
-    fonts = windows.recordings.fonts
-    counts = Counter(font for font in fonts.tolist() if font)
+    """Set recordings apart that were played with another font than most renders.
+
+    Of them only those are kept that can be asked about: of descriptors that are learnt.
+    """
+    recordings = windows.recordings
+    counts = Counter(font for font in recordings.fonts.tolist() if font)
     if len(counts) < 2:
         return windows, None
     (font, _), *_ = counts.most_common()
-    is_other = (fonts != font) & (fonts != "")
+    is_other = (recordings.fonts != font) & (recordings.fonts != "")
+    named = recordings.descriptors.astype(str)
+    asked = is_other & np.isin(named, named[~is_other])
+    learnt_from = windows.take_recordings(~is_other)
+    if n_more := int(is_other.sum() - asked.sum()):
+        _LOG.warning(
+            "%s with other fonts than %s are left out: none of their descriptors is learnt",
+            counted(n_more, "render"),
+            font,
+        )
+    if not asked.any():
+        return learnt_from, None
     _LOG.info(
-        "%s renders with other fonts than %s are for the test of an unseen font", f"{is_other.sum():,}", font
+        "%s with other fonts than %s are for the test of an unseen font",
+        counted(int(asked.sum()), "render"),
+        font,
     )
-    return windows.take_recordings(~is_other), windows.take_recordings(is_other)
+    return learnt_from, windows.take_recordings(asked)

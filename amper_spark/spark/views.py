@@ -171,7 +171,8 @@ def spark_table(spark: SparkSession, lake: Lake, table: str) -> DataFrame:
 
 
 def _current_rows(lake: Lake, table: str, track_columns: Sequence[str], corpus: str | None) -> pa.Table:
-    tracks = lake.read("tracks", [*track_columns, "etag", "deleted_at"])
+    columns = dict.fromkeys([*track_columns, "corpus", "etag", "deleted_at"])
+    tracks = lake.read("tracks", list(columns))
     tracks = tracks.filter(pc.is_null(tracks["deleted_at"])).drop_columns("deleted_at")
     if corpus is not None:
         tracks = tracks.filter(pc.equal(tracks["corpus"], corpus))

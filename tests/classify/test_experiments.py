@@ -129,3 +129,12 @@ def test_without_halves_and_fonts_those_tests_are_left_out(make_windows):
     made.recordings.halves[:] = ""
     kinds = {trial.kind for trial in plan_trials(made, PLAN)}
     assert UNSEEN_PATTERNS not in kinds
+
+
+def test_where_other_fonts_play_nothing_that_is_learnt_none_is_asked_about(make_windows):
+    windows = make_windows(recordings_per_descriptor=4)
+    is_first = windows.recordings.descriptors == windows.recordings.descriptors[0]
+    learnt, others = windows.take_recordings(~is_first), windows.take_recordings(is_first)
+    plan = Plan(n_folds=2, curve_shares=())
+    found = experiment(HierarchicalKNN(), learnt, plan_trials(learnt, plan), others=others, plan=plan)
+    assert UNSEEN_FONT not in found.heard
