@@ -76,7 +76,7 @@ class JobRun:
 
     def say(self, text: str) -> None:
         """Tell the user something that is the result, not a log line."""
-        Console(highlight=False, soft_wrap=True).print(text)
+        Console(highlight=False, soft_wrap=True, markup=False).print(text)
 
     def run_stage(self, stage: Stage, units: pa.Table, *, skipped: int, retry: bool = False) -> int:
         """Run a stage over what is left to do, with progress, or say what would run.

@@ -24,6 +24,7 @@ from amper_spark.classify.findings_run import (
     measure_name,
     window_accuracy,
 )
+from amper_spark.classify.importance import N_WINDOWS
 from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model_card import Card, CardData, write_card
@@ -56,7 +57,8 @@ _EXAMPLES = 5
 _KEY_DIGITS = 16
 # A window that is learnt from, and one that is asked about, in s.
 _COSTS_S = {"knn": (1e-5, 4e-4), "mlp": (4e-3, 2e-5)}
-_IMPORTANCE_WINDOWS = 300_000
+# How often a window is asked about to learn what features matter: some 20 of them, three times each.
+_IMPORTANCE_QUESTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def training_key(material: Material, kinds: Sequence[str], plan: Plan) -> str:
         if windows is not None:
             said.update(windows.matrix.tobytes())
             said.update(windows.recording.tobytes())
-            said.update(repr(windows.recordings.descriptors.tolist()).encode())
+            known = vars(windows.recordings).values()  # splits go by all of it
+            said.update(repr([column.tolist() for column in known]).encode())
     return said.hexdigest()[:_KEY_DIGITS]
 
 
@@ -137,13 +140,14 @@ def plan_work(kinds: Sequence[str], windows: Windows, plan: Plan) -> dict[str, f
     """
     trials = plan_trials(windows, plan)
     share = min(1.0, plan.control_recordings / len(windows.recordings))
+    n_drawn = min(N_WINDOWS, int(trials[0].test.sum()))
     work = {}
     for kind in kinds:
         learnt_s, asked_s = _COSTS_S[kind]
         work[f"{kind}: {CONTROL}"] = share * len(windows) * (learnt_s + asked_s)
         for trial in trials:
             work[f"{kind}: {trial}"] = float(trial.train.sum() * learnt_s + trial.test.sum() * asked_s)
-        work[f"{kind}: {IMPORTANCE}"] = _IMPORTANCE_WINDOWS * asked_s
+        work[f"{kind}: {IMPORTANCE}"] = _IMPORTANCE_QUESTIONS * n_drawn * asked_s
     return work
 
 

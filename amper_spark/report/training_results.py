@@ -52,7 +52,7 @@ Descriptors of windows of 10 s, learnt from renders and told by the sound alone.
 bootstrap over recordings.
 
 - *By recording*: no recording is on both sides of the split, and what counts is measured so.
-- *Cross-validation*: five folds, by recording, of the training side of that split.
+- *Cross-validation*: folds, by recording, of the training side of that split.
 - *By window*: the study's protocol. Neighbouring windows, which overlap by 8 s, stand on both sides.
 - *Unseen font*: learnt from renders of one SoundFont, asked about those of another.
 - *Unseen patterns*: learnt from half A of every style's patterns, progressions and instruments, asked about

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.classify.experiments import BY_WINDOW, CROSS_VALIDATION, Plan
 from amper_spark.classify.findings_run import window_accuracy
 from amper_spark.classify.hierarchy import TARGETS
@@ -30,10 +31,12 @@ from amper_spark.progress import format_duration
 from amper_spark.report.training_results import TESTS, write_results
 from amper_spark.spark.training_material import read_material
 from amper_spark.suggestions import did_you_mean
-from amper_spark.terminal import output
+from amper_spark.terminal import output, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.console import Group
 
     from amper_spark.classify.training import Material
     from amper_spark.classify.trials import Heard
@@ -61,6 +64,7 @@ def run_training(run: JobRun, *, models: str, split: str, results: Path | None) 
         Exit status.
     """
     kinds = _kinds(models)
+    _check_results(results, split)
     plan = Plan(**run.config.training.model_dump())
     store = Store.of_lake(run.lake_uri, run.config.mlflow.tracking_uri)
     folder = run.config.render.catalogue
@@ -79,18 +83,20 @@ def run_training(run: JobRun, *, models: str, split: str, results: Path | None) 
     how: dict[str, Any] = {"kinds": kinds, "plan": plan, "catalogue": folder, "n_jobs": os.cpu_count() or 1}
     if split == "window":
         heard = train_by_window(material, store, **how)
-        output().print(_table({kind: {BY_WINDOW: one} for kind, one in heard.items()}))
+        output().print(_table({kind: {BY_WINDOW: one} for kind, one in heard.items()}), crop=False)
         return DONE
     if not run.force and (known := find_equal(store, training_key(material, kinds, plan))) is not None:
-        run.say(f"train: nothing new; {known} has learnt the same in the same way (--force trains again)")
+        how_to = "--force trains again" if results is None else f"--force trains again, and writes {results}"
+        run.say(f"train: nothing new; {known} has learnt the same in the same way ({how_to})")
         return DONE
     trained = train(material, store, on_step=TrainingSteps(work).begin, **how)
-    output().print(_table({kind: one.heard for kind, one in trained.findings.items()}))
+    output().print(_table({kind: one.heard for kind, one in trained.findings.items()}), crop=False)
     if results is not None:
         text = write_results(trained.findings, about=about | material.made_with, best=trained.best)
-        results.write_text(text, encoding="utf-8")
+        with named_in_errors(results), appearing(results) as passing:
+            passing.write_text(text, encoding="utf-8")
     lake = shlex.quote(run.lake_uri)
-    run.say(f"train: registered {trained.registered}, a {trained.best}; amper-spark models ui --lake {lake}")
+    run.say(f"train: registered {trained.registered} ({trained.best}); amper-spark models ui --lake {lake}")
     return DONE
 
 
@@ -102,6 +108,16 @@ def _kinds(models: str) -> list[str]:
                 f"--models: no kind {kind!r}{did_you_mean(kind, KINDS)}, but {', '.join(KINDS)}"
             )
     return list(dict.fromkeys(kinds))
+
+
+def _check_results(results: Path | None, split: str) -> None:
+    """Refuse, before anything is learnt, a file that could not be written in the end."""
+    if results is None:
+        return
+    if split == "window":
+        raise ParameterError("--results: with --split window there are none to write")
+    if not results.parent.is_dir():
+        raise ParameterError(f"--results: there is no folder {results.parent}")
 
 
 def _about(material: Material) -> dict[str, str]:
@@ -120,15 +136,16 @@ def _about(material: Material) -> dict[str, str]:
     return told
 
 
-def _table(heard: Mapping[str, Mapping[str, Heard]]) -> Table:
-    table = Table(title="share of windows told right, parents predicted; 95 % interval over recordings")
-    table.add_column("")
+def _table(heard: Mapping[str, Mapping[str, Heard]]) -> Group:
     columns = [
         (kind, test) for test in TESTS for kind in heard if test in heard[kind] and test != CROSS_VALIDATION
     ]
-    for kind, test in columns:
-        table.add_column(f"{kind}\n{test}", justify="right")
+    headings = [f"{kind}\n{test}" for kind, test in columns]
+    table = Table("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
     for target in TARGETS:
         figures = [window_accuracy(heard[kind][test])[target] for kind, test in columns]
         table.add_row(target, *map(str, figures))
-    return table
+    title = "share of windows told right, parents predicted; 95 % interval over recordings"
+    return whole(table, title=title, unbroken=headings)

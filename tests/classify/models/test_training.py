@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from amper_spark.classify.experiments import BY_RECORDING, Plan, plan_trials
+from amper_spark.classify.experiments import BY_RECORDING, CONTROL, IMPORTANCE, Plan, plan_trials
 from amper_spark.classify.findings_run import mean_accuracy
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.knn import HierarchicalKNN
@@ -54,11 +57,8 @@ def runs_of(store):
 def test_a_training_is_written_down_and_its_better_model_registered(store, material):
     steps = []
     trained = train(material, store, kinds=["knn", "small"], plan=PLAN, on_step=steps.append)
-    assert (
-        steps == list(plan_work(["knn", "small"], material.windows, PLAN))
-        if "small" in plan_work.__doc__
-        else steps
-    )
+    known = [CONTROL, *map(str, plan_trials(material.windows, PLAN)), IMPORTANCE]
+    assert steps == [f"{kind}: {step}" for kind in ("knn", "small") for step in known]
     runs = runs_of(store)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(runs) == 1 + 2 * (1 + len(TARGETS))
@@ -84,8 +84,29 @@ def test_the_same_training_is_known_again(store, material):
     trained = train(material, store, kinds=["knn"], plan=PLAN)
     assert find_equal(store, key) == trained.registered
     assert find_equal(store, training_key(material, ["knn"], Plan(n_folds=3))) is None
-    other = Material(_make_windows(seed=1), None, material.made_with, material.tags)
+    other = replace(material, windows=_make_windows(seed=1))
     assert find_equal(store, training_key(other, ["knn"], PLAN)) is None
+
+
+@pytest.mark.parametrize("known", ["ids", "halves", "descriptors"])
+def test_what_splits_go_by_makes_another_training(material, known):
+    """The same windows, divided in another way, make another model."""
+    recordings = material.windows.recordings
+    other = replace(recordings, **{known: np.roll(getattr(recordings, known), 1)})
+    windows = replace(material.windows, recordings=other)
+    keys = {training_key(one, ["knn"], PLAN) for one in (material, replace(material, windows=windows))}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("kind", ["knn", "mlp"])
+def test_fewer_windows_are_expected_to_take_less_time_at_every_step(kind):
+    """In proportion, as long as no step makes do with a part of the windows."""
+    fewer, more = (
+        plan_work([kind], _make_windows(n_descriptors=6, recordings_per_descriptor=count), PLAN)
+        for count in (10, 100)
+    )
+    for step in fewer.keys() - {f"{kind}: {CONTROL}"}:
+        assert more[step] == pytest.approx(10 * fewer[step])
 
 
 def test_a_training_that_dies_registers_nothing(store, material, monkeypatch):
