@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.beats import beat_times, tempo_curve
-from amper_spark.chroma import chroma_entropy, window_chroma
+from amper_spark.chroma import chroma_entropy, class_shares, window_chroma, window_chroma_deviation
 from amper_spark.config import Analysis, Tempo, content_hash
 from amper_spark.features.statistics import (
     mean_of_blocks,
@@ -19,6 +19,7 @@ from amper_spark.features.statistics import (
     window_sums,
 )
 from amper_spark.features.temporal import dynamic_range
+from amper_spark.features.texture import window_texture
 from amper_spark.grid import cut_windows, frame_times_s, window_bounds, window_count
 from amper_spark.onsets import window_onset_rate
 from amper_spark.recording import Description, describe_recording
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from amper_spark.audio import Signal
 
-ALGORITHM_REVISION = 5
+ALGORITHM_REVISION = 6
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
@@ -51,8 +52,8 @@ class TrackAnalysis:
     ----------
     duration_s : float
     windows : dict of str to np.ndarray
-        A row a window of 10 s, every 2 s: the fields of ``analyses.windows`` by name. `logmel` is
-        (window, 64), `chroma` (window, 12), the others (window,).
+        A row a window of 10 s, every 2 s: the fields of ``analyses.windows`` by name. Vectors such
+        as `logmel` are (window, length), see `amper_spark.features.registry.VECTORS`, the others (window,).
     segments : dict of str to np.ndarray
         A row a formal segment: the fields of ``analyses.segments`` by name, each (segment,). Segments tile
         [0, duration_s].
@@ -210,6 +211,11 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
         window_sums(values=energy, n_windows=n_windows)
         for energy in (recording.percussive_energy, recording.energy)
     )
+    pitch_classes = {
+        "chroma": recording.chroma,
+        "scale": class_shares(frames=recording.scale),
+        "bass": class_shares(frames=recording.bass),
+    }
     chroma = window_chroma(chroma=recording.chroma, n_windows=n_windows)
     tonic = window_tonic(scale=recording.scale, bass=recording.bass, n_windows=n_windows)
     return {
@@ -238,7 +244,12 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
         "chroma_entropy": chroma_entropy(chroma=chroma),
         "tempo_alternative": tempo.alternative_bpm,
         "logmel": mean_of_blocks(sums=recording.logmel, n_windows=n_windows).T,
-        "chroma": chroma,
+        "texture": window_texture(band_level=recording.band_level, n_windows=n_windows),
+        **{name: window_chroma(chroma=frames, n_windows=n_windows) for name, frames in pitch_classes.items()},
+        **{
+            f"{name}_std": window_chroma_deviation(chroma=frames, n_windows=n_windows)
+            for name, frames in pitch_classes.items()
+        },
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),
         "tonic_strength": tonic.strength,

@@ -79,10 +79,50 @@ def window_chroma(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDA
     >>> window_chroma(chroma=np.ones((12, 29)), n_windows=2).shape
     (2, 12)
     """
-    starts = _FRAMES_A_STRIDE * np.arange(n_windows)
-    if starts[-1] >= chroma.shape[-1]:
-        raise ParameterError(f"{n_windows} windows need more than {chroma.shape[-1]} chroma frames")
-    return np.stack([chroma[:, start : start + _FRAMES_A_WINDOW].mean(axis=-1) for start in starts])
+    return np.stack([frames.mean(axis=-1) for frames in _frames_of_windows(chroma, n_windows)])
+
+
+def window_chroma_deviation(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDArray[np.float64]:
+    """Take the standard deviation (ddof 0) of the chroma over the same frames.
+
+    Parameters
+    ----------
+    chroma : np.ndarray [shape=(12, frame)]
+        See `chroma_frames`.
+    n_windows : int > 0
+
+    Returns
+    -------
+    np.ndarray [shape=(window, 12)]
+
+    Examples
+    --------
+    >>> float(window_chroma_deviation(chroma=np.ones((12, 29)), n_windows=2).max())
+    0.0
+    """
+    return np.stack([frames.std(axis=-1) for frames in _frames_of_windows(chroma, n_windows)])
+
+
+def class_shares(*, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Divide each frame by its sum, so that loud frames count no more than soft ones.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(12, frame)]
+        At least 0, see `scale_frames` and `bass_frames`.
+
+    Returns
+    -------
+    np.ndarray [shape=(12, frame)]
+        Shares that add up to 1; zeros for a silent frame.
+
+    Examples
+    --------
+    >>> class_shares(frames=np.array([[3.0, 0.0], [1.0, 0.0]])).tolist()
+    [[0.75, 0.0], [0.25, 0.0]]
+    """
+    total = frames.sum(axis=0)
+    return frames / np.where(total > 0, total, 1.0)
 
 
 def chroma_entropy(*, chroma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -168,6 +208,13 @@ def bass_frames(*, constant_q_power: npt.NDArray[np.floating]) -> npt.NDArray[np
     for above in _PARTIALS_BINS:
         supported[:-above] += peaks[above:]
     return _fold(peaks * supported * _bass_weights()[:, np.newaxis])
+
+
+def _frames_of_windows(chroma: npt.NDArray[np.float64], n_windows: int) -> list[npt.NDArray[np.float64]]:
+    starts = _FRAMES_A_STRIDE * np.arange(n_windows)
+    if starts[-1] >= chroma.shape[-1]:
+        raise ParameterError(f"{n_windows} windows need more than {chroma.shape[-1]} chroma frames")
+    return [chroma[:, start : start + _FRAMES_A_WINDOW] for start in starts]
 
 
 def _check_bins(constant_q_power: npt.NDArray[np.floating]) -> None:

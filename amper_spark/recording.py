@@ -45,6 +45,8 @@ class Description:
         In dB.
     spectral_flatness : np.ndarray [shape=(frame,)]
     mfcc : np.ndarray [shape=(13, frame)]
+    band_level : np.ndarray [shape=(16, frame)]
+        Power in dB, see `amper_spark.features.texture`.
     band_onset_strength : np.ndarray [shape=(3, frame)]
         In dB, in low, middle and high frequencies, see `amper_spark.onsets`.
     percussive_energy, energy : np.ndarray [shape=(frame,)]
@@ -65,6 +67,7 @@ class Description:
     spectral_contrast: Floats
     spectral_flatness: Floats
     mfcc: npt.NDArray[np.float32]
+    band_level: npt.NDArray[np.float32]
     band_onset_strength: Floats
     percussive_energy: Floats
     energy: Floats
@@ -85,7 +88,7 @@ class Description:
         return self.band_onset_strength.sum(axis=0)
 
 
-_OF_A_FRAME = (*SCALARS, "mfcc")
+_OF_A_FRAME = (*SCALARS, "mfcc", "band_level")
 
 
 def describe_recording(*, blocks: Iterable[npt.NDArray[np.float32]]) -> Description:

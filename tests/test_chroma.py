@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amper_spark.chroma import bass_frames, chroma_entropy, chroma_frames, scale_frames, window_chroma
+from amper_spark.chroma import (
+    bass_frames,
+    chroma_entropy,
+    chroma_frames,
+    class_shares,
+    scale_frames,
+    window_chroma,
+    window_chroma_deviation,
+)
 from amper_spark.errors import ParameterError
 from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
 from amper_spark.spectra import constant_q_power
@@ -89,3 +97,20 @@ def test_chroma_agrees_with_librosas_exact_transform(reference_signals):
 def test_a_wrong_shape_is_named(frames):
     with pytest.raises(ParameterError, match=r"\(84, 3\)"):
         frames(constant_q_power=np.zeros((84, 3)))
+
+
+def test_shares_add_up_to_one_where_anything_sounds():
+    frames = np.random.default_rng(0).random((12, 5))
+    frames[:, 2] = 0
+    np.testing.assert_allclose(class_shares(frames=frames).sum(axis=0), [1, 1, 0, 1, 1])
+    np.testing.assert_allclose(class_shares(frames=100 * frames), class_shares(frames=frames))
+
+
+def test_what_changes_from_frame_to_frame_deviates():
+    frames = np.zeros((12, 60))
+    frames[4] = 0.5
+    frames[7, ::2] = 1.0
+    deviation = window_chroma_deviation(chroma=frames, n_windows=2)
+    assert deviation.shape == (2, 12)
+    assert deviation[:, 7] == pytest.approx(0.5, abs=0.01)
+    assert not np.delete(deviation, 7, axis=1).any()

@@ -54,7 +54,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
     n_features_in_ : int
     """
 
-    def __init__(self, *, features: str = "level_free", catalogue: str | None = None) -> None:
+    def __init__(self, *, features: str = "discriminant", catalogue: str | None = None) -> None:
         self.features = features
         self.catalogue = catalogue
 
@@ -63,7 +63,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
         y : sequence of str
             Names of descriptors.
@@ -82,10 +82,11 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         self.paths_ = {name: list(path) for name, path in hierarchy.paths.items()}
         self._hierarchy = hierarchy
         self.classes_ = np.array(hierarchy.names, dtype=object)
-        self.features_ = WindowFeatures(self.features).fit(X)
-        self.n_features_in_ = self.features_.n_features_in_
         current = {name: known[name].name for name in set(y)}  # former names are understood
-        descriptors = hierarchy.encode([current[name] for name in y])
+        named = [current[name] for name in y]
+        descriptors = hierarchy.encode(named)
+        self.features_ = WindowFeatures(self.features).fit(X, named)
+        self.n_features_in_ = self.features_.n_features_in_
         self._fit_nodes(self.features_.transform(X), hierarchy.codes[descriptors], hierarchy)
         return self
 
@@ -106,7 +107,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
 
         Returns
         -------
@@ -125,7 +126,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

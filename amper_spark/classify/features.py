@@ -1,88 +1,72 @@
-"""From the columns of a matrix of windows to the features that a model hears, standardised.
+"""From the columns of a matrix of windows to the features that a model hears.
 
-Three sets of features can be chosen. That of the study has all 21, level included. Renders and records are
-mastered to different levels, though, which says nothing about style; so the others leave it out: `rms`, and
-the mean of each log-mel spectrum. The widest one also hears more of the spectrum, and of harmony: how strong
-the pitch classes above the tonic are, which tells major from minor.
+Two sets of features can be chosen. That of the study has its 21, standardised, level included. The other one
+hears all that is known of a window but its level, which says how a recording was mastered rather than how it
+was played, and finds the directions in which descriptors differ most, measured by how windows of the same
+descriptor differ: Fisher's linear discriminants. Distances along them are what neighbours are found by.
+
+References
+----------
+.. [1] Fisher, R. A. "The use of multiple measurements in taxonomic problems." Annals of Eugenics 7 (1936).
+.. [2] Friedman, J. H. "Regularized discriminant analysis." Journal of the American Statistical Association
+       84 (1989): shrinkage.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from amper_spark.classify.windows import CHROMA_COLUMNS, LOGMEL_COLUMNS, MATRIX_COLUMNS, STORED_COLUMNS
+from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 Matrix = npt.NDArray[np.float32]
+Matrix64 = npt.NDArray[np.float64]
 
-_LOGMEL = slice(len(STORED_COLUMNS), len(STORED_COLUMNS) + len(LOGMEL_COLUMNS))
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """Which features a model hears.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Of the matrix, as they are.
-    n_components : int
-        Principal components of the log-mel spectrum, ``pca_1`` and so on.
-    has_level : bool
-        Whether spectra keep their level.
-    """
-
-    columns: tuple[str, ...]
-    n_components: int
-    has_level: bool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The features in the order of `FEATURES`; those that are not of the study come last."""
-        order = {feature.name: place for place, feature in enumerate(FEATURES)}
-        ours = (*self.columns, *(f"pca_{number + 1}" for number in range(self.n_components)))
-        return tuple(sorted(ours, key=lambda name: order.get(name, len(order))))
-
-
-_LEVEL_FREE_COLUMNS = tuple(name for name in STORED_COLUMNS if name != "rms")
-
-FEATURE_SETS: Mapping[str, FeatureSet] = {
-    "study": FeatureSet(STORED_COLUMNS, 3, has_level=True),
-    "level_free": FeatureSet(_LEVEL_FREE_COLUMNS, 3, has_level=False),
-    "wide": FeatureSet((*_LEVEL_FREE_COLUMNS, *CHROMA_COLUMNS, "tonic_strength"), 12, has_level=False),
-}
+FEATURE_SETS = ("study", "discriminant")
 """What can be chosen."""
+
+N_COMPONENTS = 3
+"""Principal components of the log-mel spectrum among the features of the study."""
+N_DISCRIMINANTS = 32
+"""Of fewer descriptors there are fewer."""
+SHRINKAGE = 0.05
+"""How far the covariance within descriptors is drawn towards that of unrelated columns."""
+
+_LOGMEL = slice(len(STORED_COLUMNS), len(STORED_COLUMNS) + len(VECTOR_COLUMNS["logmel"]))
+_IS_HEARD = np.array([name != "rms" for name in MATRIX_COLUMNS])
 
 
 class WindowFeatures(TransformerMixin, BaseEstimator):
-    """Compute features and standardise them, as the windows that it was fitted on suggest.
+    """Compute features, as the windows that it was fitted on suggest.
 
-    The bands of `logmel` are standardised and projected on their first principal components; then every
-    feature is standardised. What is fitted here belongs to a model: fit it on training recordings only. There
-    are no more components than windows.
+    What is fitted here belongs to a model: fit it on training recordings only.
 
     Parameters
     ----------
     features : str
-        One of `FEATURE_SETS`.
+        One of `FEATURE_SETS`. ``study``: the bands of `logmel` are standardised and projected on their first
+        principal components, of which there are no more than windows; then every feature is standardised.
+        ``discriminant``: all columns but `rms`, spectra without their mean, are standardised and projected on
+        the directions that tell descriptors apart.
 
     Attributes
     ----------
     names_ : list of str
         Of the features.
-    weights_ : np.ndarray [shape=(95, features), dtype=float32]
+    weights_ : np.ndarray [shape=(411, features), dtype=float32]
         All of that is one affine map: features = matrix @ weights_ + offsets_.
     offsets_ : np.ndarray [shape=(features,), dtype=float32]
 
@@ -93,43 +77,44 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
     >>> features = WindowFeatures("study").fit_transform(windows)
     >>> features.shape, bool(np.allclose(features.std(axis=0), 1, atol=1e-3))
     ((50, 21), True)
+    >>> WindowFeatures().fit_transform(windows, ["dreamy"] * 25 + ["tense"] * 25).shape
+    (50, 1)
     """
 
-    def __init__(self, features: str = "level_free") -> None:
+    def __init__(self, features: str = "discriminant") -> None:
         self.features = features
 
-    def fit(self, X: Matrix, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Learn means, deviations and principal components.
+    def fit(self, X: Matrix, y: Sequence[str] | npt.NDArray[Any] | None = None) -> Self:
+        """Learn means, deviations and directions.
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
-        y : ignored
+        y : sequence of str, optional
+            Descriptors, which ``discriminant`` needs: two or more.
 
         Raises
         ------
         ParameterError
-            It has other columns, or there is no such set of features.
+            X has other columns, there is no such set of features, or no descriptors to tell apart.
         """
         if self.features not in FEATURE_SETS:
             raise ParameterError(f"features must be one of {', '.join(FEATURE_SETS)}, got {self.features!r}")
         matrix = self._validated(X, reset=True).astype(np.float64)
-        chosen = FEATURE_SETS[self.features]
-        chosen = replace(chosen, n_components=min(chosen.n_components, len(matrix)))
-        spectra = _spectra(has_level=chosen.has_level)
-        bands = StandardScaler().fit(matrix[:, _LOGMEL] @ spectra)
-        pca = PCA(chosen.n_components, svd_solver="covariance_eigh")
-        pca.fit(bands.transform(matrix[:, _LOGMEL] @ spectra))
-        self.names_ = list(chosen.names)
-        weights = np.zeros((len(MATRIX_COLUMNS), len(self.names_)))
-        for name in chosen.columns:
-            weights[MATRIX_COLUMNS.index(name), self.names_.index(name)] = 1.0
-        for number, component in enumerate(pca.components_, start=1):
-            weights[_LOGMEL, self.names_.index(f"pca_{number}")] = spectra @ (component / bands.scale_)
-        scale = StandardScaler().fit(matrix @ weights)
-        self.weights_ = (weights / scale.scale_).astype(np.float32)
-        self.offsets_ = (-scale.mean_ / scale.scale_).astype(np.float32)
+        if self.features == "study":
+            self.names_, weights = _features_of_study(matrix)
+            projected = matrix @ weights
+            mean, scale = projected.mean(axis=0), StandardScaler().fit(projected).scale_
+        else:
+            if y is None or len(set(y)) < 2:
+                raise ParameterError("discriminants tell descriptors apart: there must be two or more")
+            weights = _discriminants(matrix, np.asarray(y, dtype=str))
+            self.names_ = [f"discriminant_{number + 1}" for number in range(weights.shape[1])]
+            projected = matrix @ weights
+            mean, scale = projected.mean(axis=0), np.sqrt(projected.var(axis=0).mean())
+        self.weights_ = (weights / scale).astype(np.float32)
+        self.offsets_ = (-mean / scale).astype(np.float32)
         return self
 
     def transform(self, X: Matrix) -> Matrix:
@@ -137,7 +122,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
 
         Returns
         -------
@@ -160,7 +145,45 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
         return matrix
 
 
-def _spectra(*, has_level: bool) -> npt.NDArray[np.float64]:
-    """Make the map from log-mel bands to what is divided into components: without their mean, or as is."""
-    n = len(LOGMEL_COLUMNS)
-    return np.eye(n) if has_level else np.eye(n) - 1.0 / n
+def _features_of_study(matrix: Matrix64) -> tuple[list[str], Matrix64]:
+    """Name the features of the study, and map columns to them; in the order of `FEATURES`."""
+    bands = StandardScaler().fit(matrix[:, _LOGMEL])
+    pca = PCA(min(N_COMPONENTS, len(matrix)), svd_solver="covariance_eigh")
+    pca.fit(bands.transform(matrix[:, _LOGMEL]))
+    components = {f"pca_{number}": one / bands.scale_ for number, one in enumerate(pca.components_, start=1)}
+    names = [one.name for one in FEATURES if one.stored or one.name in components]
+    weights = np.zeros((len(MATRIX_COLUMNS), len(names)))
+    for place, name in enumerate(names):
+        if name in components:
+            weights[_LOGMEL, place] = components[name]
+        else:
+            weights[MATRIX_COLUMNS.index(name), place] = 1.0
+    return names, weights
+
+
+def _discriminants(matrix: Matrix64, descriptors: npt.NDArray[np.str_]) -> Matrix64:
+    r"""Map columns to discriminants, the best one first, within descriptors (nearly) uncorrelated.
+
+    They are the largest solutions of :math:`S_B w = \lambda ((1 - s) S_W + s I) w`, with the covariances of
+    standardised columns between and within descriptors and the shrinkage s.
+    """
+    level_free = matrix.copy()
+    level_free[:, _LOGMEL] -= matrix[:, _LOGMEL].mean(axis=1, keepdims=True)
+    scaler = StandardScaler().fit(level_free[:, _IS_HEARD])
+    standardised = scaler.transform(level_free[:, _IS_HEARD])
+    names, descriptor = np.unique(descriptors, return_inverse=True)
+    members = csr_array((np.ones(len(matrix)), (descriptor, np.arange(len(matrix)))))
+    n_members = np.bincount(descriptor)[:, np.newaxis]
+    means = (members @ standardised) / n_members
+    between = (means * n_members).T @ means / len(matrix)
+    within = standardised.T @ standardised / len(matrix) - between
+    n_columns, n = len(between), min(N_DISCRIMINANTS, len(names) - 1)
+    _, found = eigh(
+        between,
+        (1 - SHRINKAGE) * within + SHRINKAGE * np.eye(n_columns),
+        subset_by_index=(n_columns - n, n_columns - 1),
+    )
+    weights = np.zeros((len(MATRIX_COLUMNS), n))
+    weights[_IS_HEARD] = found[:, ::-1] / scaler.scale_[:, np.newaxis]
+    weights[_LOGMEL] -= weights[_LOGMEL].mean(axis=0)  # the mean of the bands counts for nothing
+    return weights

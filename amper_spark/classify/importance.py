@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.intervals import Bootstrap, Figure
-from amper_spark.classify.trees import walk_down
+from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
+from amper_spark.features.registry import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,8 @@ Matrix = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "timbre": ("mfcc_1", "mfcc_2", "mfcc_3", "pca_1", "pca_2", "pca_3", "spectral_contrast"),
+COLUMN_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "timbre": ("mfcc_1", "mfcc_2", "mfcc_3", "logmel", "spectral_contrast"),
     "brightness": (
         "zero_crossing_rate",
         "spectral_centroid",
@@ -43,12 +44,16 @@ FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "loudness": ("rms", "dynamic_range"),
     "rhythm": ("spectral_flux", "onset_rate", "tempo", "pulse_clarity", "percussive_ratio"),
-    "harmony": ("chroma_entropy",),
+    "texture": ("texture",),
+    "harmony": (
+        "chroma_entropy",
+        *(vector.name for vector in VECTORS if vector.is_of_pitch_classes),
+        "tonic_strength",
+    ),
 }
-"""Features of the study that say much the same: what one loses, the others of its group make up for."""
+"""Columns and vectors that say much the same: what one loses, the others of its group make up for."""
 
 N_WINDOWS = 5_000
-_TOGETHER = {"pca_": "principal components", "chroma_above_tonic_": "chroma above the tonic"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Importance:
     Parameters
     ----------
     feature : str
-        The feature, or group.
+        The column or vector, or a group of them.
     target : str
     drop : Figure
         Accuracy by window as it is, minus the accuracy where the features are another window's.
@@ -69,19 +74,22 @@ class Importance:
     drop: Figure
 
 
-def single_features(names: Sequence[str]) -> dict[str, list[str]]:
-    """Take each feature by itself, but for those that mean little alone.
+def heard_columns(classifier: HierarchicalClassifier) -> dict[str, tuple[str, ...]]:
+    """Take each column that a classifier hears by itself, but the entries of vectors together.
 
-    Examples
-    --------
-    >>> single_features(["tempo", "pca_1", "pca_2"])
-    {'tempo': ['tempo'], 'principal components': ['pca_1', 'pca_2']}
+    Parameters
+    ----------
+    classifier : HierarchicalClassifier
+        Fitted.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Columns and vectors by their own names.
     """
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        together = (group for prefix, group in _TOGETHER.items() if name.startswith(prefix))
-        groups.setdefault(next(together, name), []).append(name)
-    return groups
+    names = (*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength")
+    is_heard = np.any(classifier.features_.weights_ != 0, axis=1)
+    return {name: (name,) for name in names if is_heard[_places([name])].any()}
 
 
 def permutation_importance(
@@ -102,7 +110,7 @@ def permutation_importance(
     windows : Windows
         Of recordings that it has not heard.
     groups : mapping of str to sequence of str, optional
-        Features by the name of their group, such as `FEATURE_GROUPS`; by default `single_features`.
+        Columns and vectors by the name of their group, such as `COLUMN_GROUPS`; by default `heard_columns`.
     n_repeats : int > 0
         How often each is exchanged; drops are means.
     n_windows : int, optional
@@ -117,27 +125,25 @@ def permutation_importance(
     Raises
     ------
     ParameterError
-        There is no such feature; there are no windows; the classifier does not know a descriptor; a number is
+        There is no such column; there are no windows; the classifier does not know a descriptor; a number is
         out of range.
     """
-    names = classifier.features_.names_
-    groups = single_features(names) if groups is None else groups
-    columns = {name: _columns(features, names) for name, features in groups.items()}
+    groups = heard_columns(classifier) if groups is None else groups
+    places_of = {name: _places(columns) for name, columns in groups.items()}
     if n_repeats < 1 or not len(windows) or (n_windows is not None and n_windows < 1):
         raise ParameterError(f"there must be windows and repeats, got {n_windows}, {n_repeats}")
     rng = np.random.default_rng(seed)
     asked = _draw(windows, n_windows, rng)
-    Z = classifier.features_.transform(asked.matrix)
     descriptors = classifier.hierarchy.encode(asked.recordings.descriptors)
     truth = classifier.hierarchy.codes[descriptors[asked.recording]]
-    as_is = _is_right(classifier, Z, truth)
+    as_is = _is_right(classifier, asked.matrix, truth)
     bootstrap = Bootstrap.draw(len(asked.recordings), seed=seed)
     found = []
-    for name, places in columns.items():
+    for name, places in places_of.items():
         lost = np.zeros(truth.shape)
         for _ in range(n_repeats):
-            exchanged = Z.copy()
-            exchanged[:, places] = Z[rng.permutation(len(Z))][:, places]
+            exchanged = asked.matrix.copy()
+            exchanged[:, places] = asked.matrix[rng.permutation(len(asked))][:, places]
             lost += as_is.astype(float) - _is_right(classifier, exchanged, truth)
         found += [
             Importance(name, target, bootstrap.mean_figure(lost[:, column] / n_repeats, asked.recording))
@@ -146,9 +152,9 @@ def permutation_importance(
     return tuple(found)
 
 
-def _is_right(classifier: HierarchicalClassifier, Z: Matrix, truth: Codes) -> Mask:
+def _is_right(classifier: HierarchicalClassifier, matrix: Matrix, truth: Codes) -> Mask:
     hierarchy = classifier.hierarchy
-    nodes = walk_down(hierarchy, classifier._node_probabilities(Z)).nodes
+    nodes = classifier.predict_free(matrix).nodes
     return np.column_stack(
         [
             hierarchy.class_of_node[target][nodes[:, column]]
@@ -158,10 +164,14 @@ def _is_right(classifier: HierarchicalClassifier, Z: Matrix, truth: Codes) -> Ma
     )
 
 
-def _columns(features: Sequence[str], names: Sequence[str]) -> list[int]:
-    if unknown := next((name for name in features if name not in names), None):
-        raise ParameterError(f"the classifier hears no feature {unknown!r}")
-    return [names.index(name) for name in features]
+def _places(names: Sequence[str]) -> list[int]:
+    """Find the columns of the matrix that are named, or belong to a vector that is."""
+    columns: list[str] = []
+    for name in names:
+        if name not in VECTOR_COLUMNS and name not in MATRIX_COLUMNS:
+            raise ParameterError(f"windows have no column {name!r}")
+        columns += VECTOR_COLUMNS.get(name, (name,))
+    return [MATRIX_COLUMNS.index(column) for column in columns]
 
 
 def _draw(windows: Windows, n_windows: int | None, rng: np.random.Generator) -> Windows:

@@ -52,7 +52,7 @@ class HierarchicalKNN(HierarchicalClassifier):
 
     Examples
     --------
-    >>> windows = np.repeat(np.eye(95, dtype=np.float32)[[0, 80]], 10, axis=0)
+    >>> windows = np.repeat(np.eye(411, dtype=np.float32)[[0, 80]], 10, axis=0)
     >>> names = np.repeat(["rock_indie_happy", "cinematic_percussion_primal_pulsing"], 10)
     >>> HierarchicalKNN().fit(windows, names).predict(windows[:1])
     array(['rock_indie_happy'], dtype=object)
@@ -63,7 +63,7 @@ class HierarchicalKNN(HierarchicalClassifier):
         n_neighbors: int = 5,
         approximate: bool = False,  # noqa: FBT001, FBT002 - parameters of scikit-learn's estimators have names
         *,
-        features: str = "level_free",
+        features: str = "discriminant",
         catalogue: str | None = None,
     ) -> None:
         super().__init__(features=features, catalogue=catalogue)
@@ -79,7 +79,7 @@ class HierarchicalKNN(HierarchicalClassifier):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 95)]
+        X : np.ndarray [shape=(n, 411)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

@@ -73,7 +73,7 @@ class HierarchicalMLP(HierarchicalClassifier):
         random_state: int | None = 0,
         n_jobs: int | None = None,
         *,
-        features: str = "wide",
+        features: str = "discriminant",
         catalogue: str | None = None,
     ) -> None:
         super().__init__(features=features, catalogue=catalogue)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from amper_spark.classify.calibration import Calibration
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.trees import choose_descriptors, descriptor_probabilities, walk_down
-from amper_spark.classify.windows import CHROMA_COLUMNS, LOGMEL_COLUMNS, TABLE_COLUMNS, assemble_matrix
+from amper_spark.classify.windows import TABLE_COLUMNS, VECTOR_COLUMNS, assemble_matrix
 from amper_spark.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 Words = npt.NDArray[np.object_]
-
-_WIDTHS = {"logmel": len(LOGMEL_COLUMNS), "chroma": len(CHROMA_COLUMNS)}
 
 WAYS = ("free", "joint")
 """Ways to answer, see `amper_spark.classify.trees`."""
@@ -125,7 +123,7 @@ class DescriptorModel(BaseEstimator):
 
         Parameters
         ----------
-        matrix : np.ndarray [shape=(n, 95)]
+        matrix : np.ndarray [shape=(n, 411)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
 
         Returns
@@ -186,12 +184,12 @@ def matrix_of(windows: pd.DataFrame) -> Matrix:
     Parameters
     ----------
     windows : pd.DataFrame
-        The columns `amper_spark.classify.windows.TABLE_COLUMNS`: the 18 stored features by name, ``logmel``,
-        a list of 64, ``chroma``, a list of 12, ``tonic`` and ``tonic_strength``.
+        The columns `amper_spark.classify.windows.TABLE_COLUMNS`: the 18 stored features by name, vectors such
+        as ``logmel`` as lists, ``tonic`` and ``tonic_strength``.
 
     Returns
     -------
-    np.ndarray [shape=(n, 95), dtype=float32]
+    np.ndarray [shape=(n, 411), dtype=float32]
 
     Raises
     ------
@@ -199,7 +197,8 @@ def matrix_of(windows: pd.DataFrame) -> Matrix:
         A column is missing, or lists have another length.
     """
     columns = {name: windows[name].to_numpy() for name in TABLE_COLUMNS if name in windows.columns}
-    for name, width in _WIDTHS.items():
+    for name, entries in VECTOR_COLUMNS.items():
+        width = len(entries)
         if name in columns:
             lengths = {len(values) for values in columns[name]}
             if lengths - {width}:

@@ -19,11 +19,10 @@ from amper_spark import __version__
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.model import WAYS, DescriptorModel
 from amper_spark.classify.windows import (
-    CHROMA_COLUMNS,
-    LOGMEL_COLUMNS,
     MATRIX_COLUMNS,
     STORED_COLUMNS,
     TABLE_COLUMNS,
+    VECTOR_COLUMNS,
 )
 from amper_spark.errors import AmperSparkError
 
@@ -65,7 +64,7 @@ def save_folder(
     folder : Path
         It must not exist yet, or be empty.
     model : DescriptorModel
-    example : np.ndarray [shape=(n, 95)]
+    example : np.ndarray [shape=(n, 411)]
         Windows, which MLflow shows as an example of what to give to the model.
     metadata : mapping of str to str, optional
         What MLflow keeps with the model.
@@ -134,17 +133,17 @@ def frame_of(matrix: npt.NDArray[np.float32]) -> pd.DataFrame:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 95)]
+    matrix : np.ndarray [shape=(n, 411)]
 
     Examples
     --------
     >>> frame = frame_of(np.zeros((2, len(MATRIX_COLUMNS)), dtype=np.float32))
     >>> frame.shape, len(frame["logmel"][0]), len(frame["chroma"][0])
-    ((2, 22), 64, 12)
+    ((2, 28), 64, 12)
     """
     table = pd.DataFrame(matrix.astype(np.float64), columns=list(MATRIX_COLUMNS))
     frame = table[list(STORED_COLUMNS)].copy()
-    for name, columns in (("logmel", LOGMEL_COLUMNS), ("chroma", CHROMA_COLUMNS)):
+    for name, columns in VECTOR_COLUMNS.items():
         frame[name] = table[list(columns)].to_numpy().tolist()
     return frame.assign(tonic=np.zeros(len(table), dtype=np.int64), tonic_strength=table["tonic_strength"])
 
@@ -155,11 +154,8 @@ def signature() -> ModelSignature:
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array, TensorSpec
 
-    kinds: dict[str, DataType | Array] = {
-        "logmel": Array(DataType.double),
-        "chroma": Array(DataType.double),
-        "tonic": DataType.long,
-    }
+    kinds: dict[str, DataType | Array] = dict.fromkeys(VECTOR_COLUMNS, Array(DataType.double))
+    kinds["tonic"] = DataType.long
     taken: list[ColSpec | TensorSpec] = [
         ColSpec(kinds.get(name, DataType.double), name) for name in TABLE_COLUMNS
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from amper_spark.errors import ParameterError
-from amper_spark.features.registry import LOGMEL_BANDS, PITCH_CLASSES, STORED_FEATURES
+from amper_spark.features.registry import PITCH_CLASSES, STORED_FEATURES, VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,13 +21,17 @@ Mask = npt.NDArray[np.bool_]
 
 STORED_COLUMNS = tuple(feature.name for feature in STORED_FEATURES)
 """The columns of a matrix that are features as they are stored."""
-LOGMEL_COLUMNS = tuple(f"logmel_{band}" for band in range(LOGMEL_BANDS))
-"""The columns after them: what principal components are computed from."""
-CHROMA_COLUMNS = tuple(f"chroma_above_tonic_{interval}" for interval in range(len(PITCH_CLASSES)))
-"""The columns after them: how strong each pitch class is, by its interval above the tonic in semitones."""
-MATRIX_COLUMNS = (*STORED_COLUMNS, *LOGMEL_COLUMNS, *CHROMA_COLUMNS, "tonic_strength")
+VECTOR_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    vector.name: tuple(
+        f"{vector.name}_above_tonic_{entry}" if vector.is_of_pitch_classes else f"{vector.name}_{entry}"
+        for entry in range(vector.length)
+    )
+    for vector in VECTORS
+}
+"""The columns after them, by vector: pitch classes by their interval above the tonic, in semitones."""
+MATRIX_COLUMNS = (*STORED_COLUMNS, *chain.from_iterable(VECTOR_COLUMNS.values()), "tonic_strength")
 """The columns of every matrix of windows, in this order: what models are given."""
-TABLE_COLUMNS = (*STORED_COLUMNS, "logmel", "chroma", "tonic", "tonic_strength")
+TABLE_COLUMNS = (*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic", "tonic_strength")
 """The columns of the table ``windows`` that a matrix is made of, see `assemble_matrix`."""
 
 
@@ -36,11 +41,11 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
     Parameters
     ----------
     columns : mapping of str to np.ndarray
-        Those of `TABLE_COLUMNS`: ``logmel`` of shape (n, 64), ``chroma`` (n, 12), the others (n,).
+        Those of `TABLE_COLUMNS`: vectors of shape (n, length), the others (n,).
 
     Returns
     -------
-    np.ndarray [shape=(n, 95), dtype=float32]
+    np.ndarray [shape=(n, 411), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
 
     Raises
@@ -50,31 +55,31 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
 
     Examples
     --------
-    >>> columns = dict.fromkeys(STORED_COLUMNS, np.zeros(1)) | {"logmel": np.zeros((1, 64))}
-    >>> columns |= {"chroma": np.eye(12)[[9]], "tonic": np.array([5]), "tonic_strength": np.zeros(1)}
+    >>> columns = {name: np.zeros((1, len(entries))) for name, entries in VECTOR_COLUMNS.items()}
+    >>> columns |= dict.fromkeys((*STORED_COLUMNS, "tonic_strength"), np.zeros(1))
+    >>> columns |= {"chroma": np.eye(12)[[9]], "tonic": np.array([5])}
     >>> MATRIX_COLUMNS[int(assemble_matrix(columns).argmax())]  # A above F is a major third
     'chroma_above_tonic_4'
     """
     if missing := [name for name in TABLE_COLUMNS if name not in columns]:
         raise ParameterError(f"windows have no column {', '.join(missing)}")
     n = len(columns["tonic"])
-    widths = {"logmel": LOGMEL_BANDS, "chroma": len(PITCH_CLASSES)}
     for name in TABLE_COLUMNS:
-        shape = (n, widths[name]) if name in widths else (n,)
+        shape = (n, len(VECTOR_COLUMNS[name])) if name in VECTOR_COLUMNS else (n,)
         if columns[name].shape != shape:
             raise ParameterError(f"{name} must have shape {shape}, got {columns[name].shape}")
     intervals = (np.arange(len(PITCH_CLASSES)) + columns["tonic"].astype(np.int64)[:, np.newaxis]) % 12
-    chroma = np.take_along_axis(columns["chroma"], intervals, axis=1)
     matrix = np.empty((n, len(MATRIX_COLUMNS)), dtype=np.float32)
     for place, name in enumerate(STORED_COLUMNS):
         matrix[:, place] = columns[name]
-    rest = np.split(
-        matrix[:, len(STORED_COLUMNS) :], [LOGMEL_BANDS, LOGMEL_BANDS + len(PITCH_CLASSES)], axis=1
-    )
-    for part, values in zip(
-        rest, (columns["logmel"], chroma, columns["tonic_strength"][:, np.newaxis]), strict=True
-    ):
-        part[...] = values
+    start = len(STORED_COLUMNS)
+    for vector in VECTORS:
+        values = columns[vector.name]
+        if vector.is_of_pitch_classes:
+            values = np.take_along_axis(values, intervals, axis=1)
+        matrix[:, start : start + vector.length] = values
+        start += vector.length
+    matrix[:, start] = columns["tonic_strength"]
     return matrix
 
 
@@ -112,7 +117,7 @@ class Windows:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 95), dtype=float32]
+    matrix : np.ndarray [shape=(n, 411), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
     recording : np.ndarray [shape=(n,)]
         The place of each window's recording among `recordings`.

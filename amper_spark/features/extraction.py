@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from amper_spark.features.contrast import spectral_contrast
 from amper_spark.features.mel import mel_cepstrum, mel_power
-from amper_spark.features.registry import LOGMEL_BANDS
+from amper_spark.features.registry import LOGMEL_BANDS, TEXTURE_BANDS
 from amper_spark.features.spectral import (
     spectral_bandwidth,
     spectral_centroid,
@@ -18,6 +18,7 @@ from amper_spark.features.spectral import (
     spectral_rolloff,
 )
 from amper_spark.features.temporal import root_mean_square, zero_crossing_rate
+from amper_spark.features.texture import texture_levels
 from amper_spark.grid import frame_count
 from amper_spark.spectra import MEL_BANDS, PowerBlock, decibels, power_blocks
 
@@ -41,6 +42,8 @@ class Frames:
     mfcc : np.ndarray [shape=(13, frame)]
     logmel : np.ndarray [shape=(64, frame)]
         Power of 64 mel bands in dB.
+    band_level : np.ndarray [shape=(16, frame)]
+        Power of 16 bands in dB, see `amper_spark.features.texture`.
     """
 
     rms: npt.NDArray[np.float64]
@@ -53,6 +56,7 @@ class Frames:
     mel_power: npt.NDArray[np.float32]
     mfcc: npt.NDArray[np.float32]
     logmel: npt.NDArray[np.float32]
+    band_level: npt.NDArray[np.float32]
 
 
 SCALARS = (
@@ -90,6 +94,7 @@ def describe_frames(*, samples: npt.NDArray[np.float32]) -> Frames:
         "mel_power": np.empty((MEL_BANDS, n_frames), dtype=np.float32),
         "mfcc": np.empty((MEL_COEFFICIENTS, n_frames), dtype=np.float32),
         "logmel": np.empty((LOGMEL_BANDS, n_frames), dtype=np.float32),
+        "band_level": np.empty((TEXTURE_BANDS, n_frames), dtype=np.float32),
     }
     for block in power_blocks(samples=samples):
         count = block.frames.stop - block.frames.start
@@ -102,6 +107,7 @@ def _describe_block(block: PowerBlock) -> dict[str, npt.NDArray[Any]]:
     magnitude = np.sqrt(block.power)
     centroid_hz = spectral_centroid(magnitude=magnitude)
     mel = mel_power(power=block.power, bands=MEL_BANDS)
+    coarse_mel = mel_power(power=block.power, bands=LOGMEL_BANDS)
     return {
         "rms": root_mean_square(samples=block.samples),
         "zero_crossing_rate": zero_crossing_rate(samples=block.samples),
@@ -112,5 +118,6 @@ def _describe_block(block: PowerBlock) -> dict[str, npt.NDArray[Any]]:
         "spectral_flatness": spectral_flatness(power=block.power),
         "mel_power": mel,
         "mfcc": mel_cepstrum(mel_db=decibels(mel), coefficients=MEL_COEFFICIENTS),
-        "logmel": decibels(mel_power(power=block.power, bands=LOGMEL_BANDS)),
+        "logmel": decibels(coarse_mel),
+        "band_level": decibels(texture_levels(mel_power=coarse_mel)),
     }

@@ -34,11 +34,77 @@ class Feature:
     stored: bool = True
 
 
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+"""Names of the pitch classes 0 to 11: the entries of `chroma`, the values of the tonic."""
+
 LOGMEL_BANDS = 64
 """Bands of `logmel`, the spectrum that models fit their principal components on."""
 
-PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-"""Names of the pitch classes 0 to 11: the entries of `chroma`, the values of the tonic."""
+TEXTURE_BANDS = 16
+"""Bands of `texture`, four of `logmel` each."""
+
+TEXTURE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of the level of a band."""
+
+TEXTURE_LAGS_MS = (20, 40, 80, 160, 240, 320, 500, 760, 1000)
+"""Of the autocorrelation of the level of a band."""
+
+TEXTURE_STATISTICS = (
+    *(f"quantile_{quantile:.0%}".removesuffix("%") for quantile in TEXTURE_QUANTILES),
+    "deviation",
+    "rise",
+    *(f"autocorrelation_{lag_ms}ms" for lag_ms in TEXTURE_LAGS_MS),
+)
+"""What `texture` says of each band, band by band."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Several numbers of one kind that describe a window.
+
+    Parameters
+    ----------
+    name : str
+        Column name.
+    length : int
+    unit : str
+    range : str
+        Empty where there is none by definition.
+    definition : str
+        One sentence.
+    """
+
+    name: str
+    length: int
+    unit: str
+    range: str
+    definition: str
+
+    @property
+    def is_of_pitch_classes(self) -> bool:
+        """Whether there is an entry for each pitch class, C first."""
+        return self.length == _CLASSES
+
+
+_CLASSES = len(PITCH_CLASSES)
+
+VECTORS: tuple[Vector, ...] = (
+    Vector("logmel", LOGMEL_BANDS, "dB", "", "mean level of the frames in mel bands from 0 to 11,025 Hz"),
+    Vector(
+        "texture",
+        TEXTURE_BANDS * len(TEXTURE_STATISTICS),
+        "",
+        "",
+        "how the levels of 16 mel bands move, 16 statistics of each",
+    ),
+    Vector("chroma", _CLASSES, "", "0 to 1", "mean energy of C to B, each frame divided by its largest"),
+    Vector("scale", _CLASSES, "", "0 to 1", "mean share of C to B, soft notes counted nearly as loud ones"),
+    Vector("bass", _CLASSES, "", "0 to 1", "mean share of C to B in the bass"),
+    Vector("chroma_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `chroma`"),
+    Vector("scale_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `scale`"),
+    Vector("bass_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `bass`"),
+)
+"""What windows are described by beside `FEATURES`: models may learn from it."""
 
 _NYQUIST_HZ = 11_025.0
 

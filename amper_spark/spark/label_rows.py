@@ -29,7 +29,7 @@ LABEL_SCHEMA = pa.schema(
 )
 """What `flat_labels` gives: the columns of the view ``window_labels`` that are the model's."""
 MOST_WINDOWS = 16_384
-"""So many are labelled at a time: a matrix of 6 MB, and distances to neighbours of as many."""
+"""So many are labelled at a time: a matrix of 27 MB, and distances to neighbours of as many."""
 
 _LISTS = LABELS.schema.field("windows").type
 
@@ -68,7 +68,7 @@ def matrix_of_items(windows: pa.StructArray) -> Matrix:
 
     Returns
     -------
-    np.ndarray [shape=(n, 95), dtype=float32]
+    np.ndarray [shape=(n, 411), dtype=float32]
         See `amper_spark.classify.windows.MATRIX_COLUMNS`.
     """
     columns = {}

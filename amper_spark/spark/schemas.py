@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.errors import Reason
-from amper_spark.features.registry import LOGMEL_BANDS, PITCH_CLASSES, STORED_FEATURES, Feature
+from amper_spark.features.registry import STORED_FEATURES, VECTORS, Feature
 
 DONE = "done"
 """Outcome of a unit of work that has a result."""
@@ -83,19 +83,16 @@ _WINDOW = pa.struct(
             for feature in STORED_FEATURES
         ),
         _column("tempo_alternative", pa.float32(), "second best static tempo", unit="BPM", range="30 to 300"),
-        _column(
-            "logmel",
-            _list_of(pa.float32()),
-            "mean level of the frames in mel bands from 0 to 11,025 Hz",
-            unit="dB",
-            length=str(LOGMEL_BANDS),
-        ),
-        _column(
-            "chroma",
-            _list_of(pa.float32()),
-            "mean energy of the pitch classes C to B, each frame divided by its largest",
-            range="0 to 1",
-            length=str(len(PITCH_CLASSES)),
+        *(
+            _column(
+                vector.name,
+                _list_of(pa.float32()),
+                vector.definition,
+                unit=vector.unit,
+                range=vector.range,
+                length=str(vector.length),
+            )
+            for vector in VECTORS
         ),
         _column(
             "tonic",

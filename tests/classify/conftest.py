@@ -11,6 +11,9 @@ import pytest
 from amper_spark.classify.windows import MATRIX_COLUMNS, Recordings, Windows
 from amper_spark.descriptors.catalogue import load_catalogue
 
+N_AXES = 24
+"""On which sounds differ."""
+
 
 class MakeWindows(Protocol):
     def __call__(
@@ -28,9 +31,10 @@ class MakeWindows(Protocol):
 
 @pytest.fixture(scope="session")
 def make_windows() -> MakeWindows:
-    """Return a function that makes windows: descriptor mean + recording mean + noise in each column.
+    """Return a function that makes windows: descriptor mean + recording mean + noise on each of 24 axes.
 
-    Spreads are standard deviations, before each column gets its own offset and scale, from 0.01 to 1,000.
+    Columns are mixtures of the axes. Spreads are standard deviations on each axis, before columns get their
+    own offsets and scales, from 0.01 to 1,000.
     Twelve descriptors are three genres of two subgenres of two moods. Recordings take turns in half and font.
     The descriptors' means follow from the seed alone, whatever the rest.
     """
@@ -58,18 +62,19 @@ def _make_windows(
     names = _descriptor_names()[:n_descriptors]
     n_recordings = len(names) * recordings_per_descriptor
     n, columns = n_recordings * windows_per_recording, len(MATRIX_COLUMNS)
+    axes = np.random.default_rng(24).normal(size=(N_AXES, columns)) / N_AXES**0.5
     means, rng = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
     offsets, scales = means.normal(size=columns), 10 ** means.uniform(-2, 3, columns)
-    descriptor_means = descriptor_spread * means.normal(size=(len(names), columns))
+    descriptor_means = descriptor_spread * means.normal(size=(len(names), N_AXES))
     descriptor = np.repeat(np.arange(len(names)), recordings_per_descriptor)
     recording = np.repeat(np.arange(n_recordings), windows_per_recording)
     recording_means = descriptor_means[descriptor] + recording_spread * rng.normal(
-        size=(n_recordings, columns)
+        size=(n_recordings, N_AXES)
     )
-    sound = recording_means[recording] + noise * rng.normal(size=(n, columns))
+    sound = recording_means[recording] + noise * rng.normal(size=(n, N_AXES))
     turn = np.arange(n_recordings)
     return Windows(
-        matrix=((sound + offsets) * scales).astype(np.float32),
+        matrix=((sound @ axes + offsets) * scales).astype(np.float32),
         recording=recording,
         recordings=Recordings(
             ids=np.array([f"recording-{index:05d}" for index in turn], dtype=object),

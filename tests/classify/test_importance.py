@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from amper_spark.classify.hierarchy import TARGETS
-from amper_spark.classify.importance import FEATURE_GROUPS, permutation_importance
+from amper_spark.classify.importance import COLUMN_GROUPS, permutation_importance
+from amper_spark.classify.windows import STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
 from tests.classify.nearest_window import NearestWindow
@@ -27,7 +28,7 @@ class TwiceTheSame(NearestWindow):
     """Goes by rms or by dynamic range, whichever has not been tampered with."""
 
     def _fit_nodes(self, Z, nodes, hierarchy):  # noqa: ARG002 - the signature of all classifiers
-        self.known_ = {name: Z[:, NAMES.index(name)] for name in FEATURE_GROUPS["loudness"]}
+        self.known_ = {name: Z[:, NAMES.index(name)] for name in COLUMN_GROUPS["loudness"]}
         self.nodes_ = nodes
 
     def _node_probabilities(self, Z):
@@ -51,8 +52,8 @@ def windows(make_windows):
 def test_what_is_not_heard_does_not_matter(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
     found = drops(permutation_importance(classifier, windows))
-    expected = dict.fromkeys("principal components" if name.startswith("pca") else name for name in NAMES)
-    assert list(found) == [(name, target) for name in expected for target in TARGETS]
+    heard = [*STORED_COLUMNS, "logmel"]
+    assert list(found) == [(name, target) for name in heard for target in TARGETS]
     for (name, _), drop in found.items():
         assert (drop.value > 0.1) == (name == "tempo")
         assert (drop.low > 0) == (name == "tempo")
@@ -65,27 +66,39 @@ def test_without_all_that_it_hears_only_chance_is_left(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
     hierarchy = classifier.hierarchy
     shares = np.bincount(hierarchy.codes[:, 0]) / len(hierarchy.names)
-    drop = drops(permutation_importance(classifier, windows, groups={"all": NAMES}, n_repeats=20))
+    drop = drops(permutation_importance(classifier, windows, groups={"all": STORED_COLUMNS}, n_repeats=20))
     assert drop["all", "genre"].value == pytest.approx(1 - np.sum(shares**2), abs=0.03)
 
 
 def test_what_another_feature_makes_up_for_shows_in_groups(windows):
     classifier = TwiceTheSame(features="study").fit(windows.matrix, windows.descriptors)
     alone = drops(permutation_importance(classifier, windows, n_windows=None))
-    grouped = drops(permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=None))
+    grouped = drops(permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=None))
     assert all(drop.value == 0 for drop in alone.values())
     assert {name for (name, target), drop in grouped.items() if drop.value} == {"loudness"}
 
 
-def test_every_feature_is_in_one_group():
-    assert sorted(name for group in FEATURE_GROUPS.values() for name in group) == sorted(NAMES)
+def test_every_column_is_in_one_group():
+    grouped = sorted(name for group in COLUMN_GROUPS.values() for name in group)
+    assert grouped == sorted([*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength"])
+
+
+def test_all_that_discriminants_are_made_of_is_asked_for(windows):
+    classifier = NearestWindow().fit(windows.matrix, windows.descriptors)
+    found = drops(permutation_importance(classifier, windows, n_repeats=1))
+    heard = [*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength"]
+    heard.remove("rms")
+    assert list(found) == [(name, target) for name in heard for target in TARGETS]
+    assert all(
+        drop.value > 0 for (name, target), drop in found.items() if (name, target) == ("texture", "genre")
+    )
 
 
 def test_some_windows_will_do_and_draws_are_repeatable(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
-    found = permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=50, seed=2)
+    found = permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=50, seed=2)
     assert found[0].drop.n_windows == 50
-    assert found == permutation_importance(classifier, windows, groups=FEATURE_GROUPS, n_windows=50, seed=2)
+    assert found == permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=50, seed=2)
     before = windows.matrix.copy()
     assert np.array_equal(before, windows.matrix)
 

@@ -11,9 +11,10 @@ from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model import WAYS, DescriptorModel, matrix_of
 from amper_spark.classify.trees import Answers
-from amper_spark.classify.windows import STORED_COLUMNS
+from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.errors import ParameterError
+from amper_spark.features.registry import VECTORS
 
 TRUSTED = [
     "amper_spark.classify.calibration.Calibration",
@@ -52,13 +53,14 @@ def calibrated(model, others):
 
 def frame_of(matrix):
     """Write a table in which tonics differ."""
-    table = pd.DataFrame(matrix[:, :18].astype(float), columns=list(STORED_COLUMNS))
-    table["logmel"] = list(matrix[:, 18:82])
+    columns = pd.DataFrame(matrix.astype(float), columns=list(MATRIX_COLUMNS))
+    table = columns[list(STORED_COLUMNS)].copy()
     table["tonic"] = np.arange(len(table)) % 12
-    table["chroma"] = [
-        np.roll(row, tonic) for row, tonic in zip(matrix[:, 82:94], table["tonic"], strict=True)
-    ]
-    table["tonic_strength"] = matrix[:, 94].astype(float)
+    for vector in VECTORS:
+        rows = columns[list(VECTOR_COLUMNS[vector.name])].to_numpy()
+        shifts = table["tonic"] if vector.is_of_pitch_classes else np.zeros(len(table), dtype=int)
+        table[vector.name] = [np.roll(row, shift) for row, shift in zip(rows, shifts, strict=True)]
+    table["tonic_strength"] = columns["tonic_strength"]
     return table
 
 
@@ -192,7 +194,7 @@ def test_a_table_becomes_a_matrix_whatever_its_order(windows):
 
 
 def test_a_table_without_windows_becomes_an_empty_matrix(windows):
-    assert matrix_of(frame_of(windows.matrix[:0])).shape == (0, 95)
+    assert matrix_of(frame_of(windows.matrix[:0])).shape == (0, 411)
 
 
 def test_of_no_windows_it_makes_an_empty_table(model, windows):

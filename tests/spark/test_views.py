@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from amper_spark.errors import AmperSparkError, ParameterError
+from amper_spark.features.registry import VECTORS
 from amper_spark.spark.documentation import duckdb_query
 from amper_spark.spark.export import export
 from amper_spark.spark.lake import Lake
@@ -22,7 +23,7 @@ from amper_spark.spark.view_definitions import VIEWS
 from amper_spark.spark.views import current_analyses, read_view, spark_table, spark_view
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LENGTHS = {"logmel": 64, "chroma": 12}
+LENGTHS = {vector.name: vector.length for vector in VECTORS}
 
 
 def track(track_id, *, etag="new", corpus="demo", deleted_at=None, descriptor=None):

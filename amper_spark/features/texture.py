@@ -1,0 +1,114 @@
+"""How the level of frequency bands moves within a window: what of mood and activity no mean can tell.
+
+Quantiles tell short strokes from held notes, rises how much begins, autocorrelation how long it rings and
+how regularly it returns. None of it depends on how loud a recording is.
+
+References
+----------
+.. [1] Tzanetakis, G. and Cook, P. "Musical genre classification of audio signals." IEEE Transactions on
+       Speech and Audio Processing 10 (2002): texture windows.
+.. [2] Pampalk, E., Rauber, A. and Merkl, D. "Content-based organization and visualization of music
+       archives." ACM Multimedia 2002: how bands of loudness fluctuate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from amper_spark.errors import ParameterError
+from amper_spark.features.registry import (
+    TEXTURE_BANDS,
+    TEXTURE_LAGS_MS,
+    TEXTURE_QUANTILES,
+    TEXTURE_STATISTICS,
+)
+from amper_spark.grid import FRAME_RATE, cut_windows
+
+DYNAMIC_RANGE_DB = 60.0
+"""What is further below the loudest frame of a window counts as silence: noise, and what codecs omit."""
+
+_LAGS = tuple(lag_ms * FRAME_RATE // 1000 for lag_ms in TEXTURE_LAGS_MS)
+_LEAST_VARIANCE = 1.0  # in dB^2: below it, levels hardly move, and how they do means nothing
+
+
+def texture_levels(*, mel_power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Add mel bands up to the few wide ones that `window_texture` takes.
+
+    Parameters
+    ----------
+    mel_power : np.ndarray [shape=(64, frame)], float32
+
+    Returns
+    -------
+    np.ndarray [shape=(16, frame)], float32
+        Power.
+
+    Examples
+    --------
+    >>> texture_levels(mel_power=np.ones((64, 3), np.float32))[:, 0].tolist() == [4.0] * 16
+    True
+    """
+    bands, frames = mel_power.shape
+    if bands % TEXTURE_BANDS:
+        raise ParameterError(f"mel_power must have a multiple of {TEXTURE_BANDS} bands, got {bands}")
+    grouped = mel_power.reshape(TEXTURE_BANDS, -1, frames)
+    wide = grouped[:, 0].copy()
+    for band in range(1, grouped.shape[1]):  # in this order on every processor
+        wide += grouped[:, band]
+    return wide
+
+
+def window_texture(*, band_level: npt.NDArray[np.float32], n_windows: int) -> npt.NDArray[np.float64]:
+    r"""Describe how the level of each band moves in each window.
+
+    Parameters
+    ----------
+    band_level : np.ndarray [shape=(16, frame)], float32
+        In dB.
+    n_windows : int > 0
+        Of the recording, see `amper_spark.grid.window_count`.
+
+    Returns
+    -------
+    np.ndarray [shape=(window, 256)]
+        For each band the 16 `TEXTURE_STATISTICS`: quantiles, relative to the mean level of all bands in the
+        window, standard deviation and mean rise from frame to frame, all in dB; and with the deviation
+        :math:`x_t` from the band's mean, at each lag l, :math:`\overline{x_t x_{t+l}} / (\overline{x_t^2} +
+        1\,\mathrm{dB}^2)`, which is 0 at lags beyond the window.
+
+    Raises
+    ------
+    ParameterError
+        If there are no such bands, or no frames for so many windows.
+
+    Examples
+    --------
+    >>> pulse = np.where(np.arange(496) % 25 < 5, 0.0, -40.0)  # twice a second
+    >>> texture = window_texture(band_level=np.tile(pulse, (16, 1)).astype(np.float32), n_windows=1)
+    >>> float(texture[0, TEXTURE_STATISTICS.index("autocorrelation_500ms")].round(2))
+    1.0
+    """
+    if band_level.ndim != 2 or band_level.shape[0] != TEXTURE_BANDS:
+        raise ParameterError(f"band_level must have shape ({TEXTURE_BANDS}, frame), got {band_level.shape}")
+    windows = cut_windows(frames=band_level, n_windows=n_windows)
+    return np.stack([_texture(window.astype(np.float64)).ravel() for window in windows])
+
+
+def _texture(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Describe the bands of one window, (band, frame), by a row of statistics each."""
+    level = np.maximum(level, level.max() - DYNAMIC_RANGE_DB)
+    n_frames = level.shape[1]
+    statistics = np.empty((len(TEXTURE_STATISTICS), TEXTURE_BANDS))
+    n_quantiles = len(TEXTURE_QUANTILES)
+    statistics[:n_quantiles] = np.quantile(level, TEXTURE_QUANTILES, axis=1) - level.mean()
+    moved = level - level.mean(axis=1, keepdims=True)
+    variance = (moved**2).mean(axis=1)
+    statistics[n_quantiles] = np.sqrt(variance)
+    rises = np.maximum(np.diff(level, axis=1), 0.0)
+    statistics[n_quantiles + 1] = rises.sum(axis=1) / max(n_frames - 1, 1)
+    for place, lag in enumerate(_LAGS, start=n_quantiles + 2):
+        n_pairs = n_frames - lag
+        product = (moved[:, :n_pairs] * moved[:, lag:]).mean(axis=1) if n_pairs > 0 else 0.0
+        statistics[place] = product / (variance + _LEAST_VARIANCE)
+    return statistics.T
