@@ -28,6 +28,7 @@ from amper_spark.spectra import constant_q_frame_times_s, decibels
 from amper_spark.structure import Segmentation, segment
 from amper_spark.synchronization import synchronize, unit_edges
 from amper_spark.tonality import window_tonic
+from amper_spark.tonalness import window_tonalness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -253,6 +254,7 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),
         "tonic_strength": tonic.strength,
+        "tonalness": window_tonalness(constant_q_power=recording.constant_q_power, n_windows=n_windows),
     }
 
 

@@ -79,7 +79,9 @@ def window_chroma(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDA
     >>> window_chroma(chroma=np.ones((12, 29)), n_windows=2).shape
     (2, 12)
     """
-    return np.stack([frames.mean(axis=-1) for frames in _frames_of_windows(chroma, n_windows)])
+    return np.stack(
+        [window.mean(axis=-1) for window in frames_of_windows(frames=chroma, n_windows=n_windows)]
+    )
 
 
 def window_chroma_deviation(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDArray[np.float64]:
@@ -100,7 +102,36 @@ def window_chroma_deviation(*, chroma: npt.NDArray[np.float64], n_windows: int) 
     >>> float(window_chroma_deviation(chroma=np.ones((12, 29)), n_windows=2).max())
     0.0
     """
-    return np.stack([frames.std(axis=-1) for frames in _frames_of_windows(chroma, n_windows)])
+    return np.stack([window.std(axis=-1) for window in frames_of_windows(frames=chroma, n_windows=n_windows)])
+
+
+def frames_of_windows(*, frames: npt.NDArray[np.float64], n_windows: int) -> list[npt.NDArray[np.float64]]:
+    """Cut constant-Q frames into windows: those that lie wholly inside of each.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(..., frame)]
+        2.5 a second.
+    n_windows : int > 0
+
+    Returns
+    -------
+    list of np.ndarray [shape=(..., frames of the window)]
+
+    Raises
+    ------
+    ParameterError
+        If there are no frames for so many windows.
+
+    Examples
+    --------
+    >>> [window.shape for window in frames_of_windows(frames=np.ones((12, 29)), n_windows=2)]
+    [(12, 24), (12, 24)]
+    """
+    starts = _FRAMES_A_STRIDE * np.arange(n_windows)
+    if starts[-1] >= frames.shape[-1]:
+        raise ParameterError(f"{n_windows} windows need more than {frames.shape[-1]} constant-Q frames")
+    return [frames[..., start : start + _FRAMES_A_WINDOW] for start in starts]
 
 
 def class_shares(*, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -208,13 +239,6 @@ def bass_frames(*, constant_q_power: npt.NDArray[np.floating]) -> npt.NDArray[np
     for above in _PARTIALS_BINS:
         supported[:-above] += peaks[above:]
     return _fold(peaks * supported * _bass_weights()[:, np.newaxis])
-
-
-def _frames_of_windows(chroma: npt.NDArray[np.float64], n_windows: int) -> list[npt.NDArray[np.float64]]:
-    starts = _FRAMES_A_STRIDE * np.arange(n_windows)
-    if starts[-1] >= chroma.shape[-1]:
-        raise ParameterError(f"{n_windows} windows need more than {chroma.shape[-1]} chroma frames")
-    return [chroma[:, start : start + _FRAMES_A_WINDOW] for start in starts]
 
 
 def _check_bins(constant_q_power: npt.NDArray[np.floating]) -> None:

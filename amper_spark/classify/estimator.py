@@ -63,7 +63,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 411)]
+        X : np.ndarray [shape=(n, 412)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
         y : sequence of str
             Names of descriptors.
@@ -107,7 +107,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 411)]
+        X : np.ndarray [shape=(n, 412)]
 
         Returns
         -------
@@ -126,7 +126,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 411)]
+        X : np.ndarray [shape=(n, 412)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.intervals import Bootstrap, Figure
-from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
+from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, TONAL_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import VECTORS
 
@@ -48,7 +48,7 @@ COLUMN_GROUPS: Mapping[str, tuple[str, ...]] = {
     "harmony": (
         "chroma_entropy",
         *(vector.name for vector in VECTORS if vector.is_of_pitch_classes),
-        "tonic_strength",
+        *TONAL_COLUMNS,
     ),
 }
 """Columns and vectors that say much the same: what one loses, the others of its group make up for."""
@@ -87,7 +87,7 @@ def heard_columns(classifier: HierarchicalClassifier) -> dict[str, tuple[str, ..
     dict of str to tuple of str
         Columns and vectors by their own names.
     """
-    names = (*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength")
+    names = (*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS)
     is_heard = np.any(classifier.features_.weights_ != 0, axis=1)
     return {name: (name,) for name in names if is_heard[_places([name])].any()}
 

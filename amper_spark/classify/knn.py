@@ -52,7 +52,7 @@ class HierarchicalKNN(HierarchicalClassifier):
 
     Examples
     --------
-    >>> windows = np.repeat(np.eye(411, dtype=np.float32)[[0, 80]], 10, axis=0)
+    >>> windows = np.repeat(np.eye(412, dtype=np.float32)[[0, 80]], 10, axis=0)
     >>> names = np.repeat(["rock_indie_happy", "cinematic_percussion_primal_pulsing"], 10)
     >>> HierarchicalKNN().fit(windows, names).predict(windows[:1])
     array(['rock_indie_happy'], dtype=object)
@@ -79,7 +79,7 @@ class HierarchicalKNN(HierarchicalClassifier):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 411)]
+        X : np.ndarray [shape=(n, 412)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

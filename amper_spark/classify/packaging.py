@@ -22,6 +22,7 @@ from amper_spark.classify.windows import (
     MATRIX_COLUMNS,
     STORED_COLUMNS,
     TABLE_COLUMNS,
+    TONAL_COLUMNS,
     VECTOR_COLUMNS,
 )
 from amper_spark.errors import AmperSparkError
@@ -64,7 +65,7 @@ def save_folder(
     folder : Path
         It must not exist yet, or be empty.
     model : DescriptorModel
-    example : np.ndarray [shape=(n, 411)]
+    example : np.ndarray [shape=(n, 412)]
         Windows, which MLflow shows as an example of what to give to the model.
     metadata : mapping of str to str, optional
         What MLflow keeps with the model.
@@ -133,19 +134,20 @@ def frame_of(matrix: npt.NDArray[np.float32]) -> pd.DataFrame:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 411)]
+    matrix : np.ndarray [shape=(n, 412)]
 
     Examples
     --------
     >>> frame = frame_of(np.zeros((2, len(MATRIX_COLUMNS)), dtype=np.float32))
     >>> frame.shape, len(frame["logmel"][0]), len(frame["chroma"][0])
-    ((2, 28), 64, 12)
+    ((2, 29), 64, 12)
     """
     table = pd.DataFrame(matrix.astype(np.float64), columns=list(MATRIX_COLUMNS))
     frame = table[list(STORED_COLUMNS)].copy()
     for name, columns in VECTOR_COLUMNS.items():
         frame[name] = table[list(columns)].to_numpy().tolist()
-    return frame.assign(tonic=np.zeros(len(table), dtype=np.int64), tonic_strength=table["tonic_strength"])
+    frame["tonic"] = np.zeros(len(table), dtype=np.int64)
+    return frame.join(table[list(TONAL_COLUMNS)])
 
 
 def signature() -> ModelSignature:

@@ -29,9 +29,11 @@ VECTOR_COLUMNS: Mapping[str, tuple[str, ...]] = {
     for vector in VECTORS
 }
 """The columns after them, by vector: pitch classes by their interval above the tonic, in semitones."""
-MATRIX_COLUMNS = (*STORED_COLUMNS, *chain.from_iterable(VECTOR_COLUMNS.values()), "tonic_strength")
+TONAL_COLUMNS = ("tonic_strength", "tonalness")
+"""The columns after them."""
+MATRIX_COLUMNS = (*STORED_COLUMNS, *chain.from_iterable(VECTOR_COLUMNS.values()), *TONAL_COLUMNS)
 """The columns of every matrix of windows, in this order: what models are given."""
-TABLE_COLUMNS = (*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic", "tonic_strength")
+TABLE_COLUMNS = (*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic", *TONAL_COLUMNS)
 """The columns of the table ``windows`` that a matrix is made of, see `assemble_matrix`."""
 
 
@@ -45,7 +47,7 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
 
     Returns
     -------
-    np.ndarray [shape=(n, 411), dtype=float32]
+    np.ndarray [shape=(n, 412), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
 
     Raises
@@ -56,7 +58,7 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
     Examples
     --------
     >>> columns = {name: np.zeros((1, len(entries))) for name, entries in VECTOR_COLUMNS.items()}
-    >>> columns |= dict.fromkeys((*STORED_COLUMNS, "tonic_strength"), np.zeros(1))
+    >>> columns |= dict.fromkeys((*STORED_COLUMNS, *TONAL_COLUMNS), np.zeros(1))
     >>> columns |= {"chroma": np.eye(12)[[9]], "tonic": np.array([5])}
     >>> MATRIX_COLUMNS[int(assemble_matrix(columns).argmax())]  # A above F is a major third
     'chroma_above_tonic_4'
@@ -79,7 +81,8 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
             values = np.take_along_axis(values, intervals, axis=1)
         matrix[:, start : start + vector.length] = values
         start += vector.length
-    matrix[:, start] = columns["tonic_strength"]
+    for place, name in enumerate(TONAL_COLUMNS, start=start):
+        matrix[:, place] = columns[name]
     return matrix
 
 
@@ -117,7 +120,7 @@ class Windows:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 411), dtype=float32]
+    matrix : np.ndarray [shape=(n, 412), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
     recording : np.ndarray [shape=(n,)]
         The place of each window's recording among `recordings`.

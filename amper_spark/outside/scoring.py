@@ -15,6 +15,7 @@ from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.outside.judging import Judgement, judge
 from amper_spark.outside.tracks import ORIGINAL
 from amper_spark.spark.schemas import DONE
+from amper_spark.tonalness import PITCHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,8 +155,7 @@ def read_windows(lake: Lake, tracks: pd.DataFrame, *, version: str | None, corpu
 
 def _frame(windows: Sequence[Mapping[str, Any]], track: Mapping[Any, Any]) -> pd.DataFrame:
     frame = pd.DataFrame(windows)[["window", *TABLE_COLUMNS]]
-    # A window in which no pitch stands out at all, such as silence, is not held against any model.
-    is_pitched = (frame["tonic_strength"] > 0) & track["pitched"]
+    is_pitched = (frame["tonalness"] > PITCHED) & track["pitched"]
     return frame.assign(pitched=is_pitched, recording=track["recording"], variant=track["variant"])
 
 

@@ -110,6 +110,12 @@ _WINDOW = pa.struct(
             "score of the best tonic minus that of the second best; 0 where unpitched",
             range="0 to 2",
         ),
+        _column(
+            "tonalness",
+            pa.float32(),
+            "share of the amplitude from C3 upwards that stands out as notes that last",
+            range="0 to 1",
+        ),
     ]
 )
 

@@ -44,7 +44,7 @@ def fitted(windows):
 def test_to_scikit_learn_it_is_a_classifier_of_descriptors(fitted, windows):
     assert is_classifier(fitted)
     assert list(fitted.classes_) == sorted(set(windows.descriptors))
-    assert fitted.n_features_in_ == 411
+    assert fitted.n_features_in_ == 412
     assert fitted.score(windows.matrix, windows.descriptors) > 0.9
     assert fitted.fit(windows.matrix, windows.descriptors) is fitted
 
@@ -165,7 +165,7 @@ def test_what_it_does_not_understand_is_refused(windows):
         NearestMean().fit(matrix, ["polka", *names[1:]])
     with pytest.raises(ParameterError, match="two descriptors or more, got 'rock_indie_happy' alone"):
         NearestMean().fit(matrix, ["rock_indie_happy"] * len(matrix))
-    with pytest.raises(ParameterError, match="411 columns, got 409"):
+    with pytest.raises(ParameterError, match="412 columns, got 410"):
         NearestMean().fit(matrix[:, 2:], names)
     broken = matrix.copy()
     broken[0, 0] = np.nan
@@ -174,7 +174,7 @@ def test_what_it_does_not_understand_is_refused(windows):
 
 
 def test_windows_that_are_unlike_those_it_learnt_from_are_refused(fitted, windows):
-    with pytest.raises(ValueError, match="409 features"):
+    with pytest.raises(ValueError, match="410 features"):
         fitted.predict(windows.matrix[:, 2:])
     broken = windows.matrix.copy()
     broken[0, 0] = np.inf

@@ -5,7 +5,7 @@ import pytest
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.importance import COLUMN_GROUPS, permutation_importance
-from amper_spark.classify.windows import STORED_COLUMNS, VECTOR_COLUMNS
+from amper_spark.classify.windows import STORED_COLUMNS, TONAL_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
 from tests.classify.nearest_window import NearestWindow
@@ -80,13 +80,13 @@ def test_what_another_feature_makes_up_for_shows_in_groups(windows):
 
 def test_every_column_is_in_one_group():
     grouped = sorted(name for group in COLUMN_GROUPS.values() for name in group)
-    assert grouped == sorted([*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength"])
+    assert grouped == sorted([*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS])
 
 
 def test_all_that_discriminants_are_made_of_is_asked_for(windows):
     classifier = NearestWindow().fit(windows.matrix, windows.descriptors)
     found = drops(permutation_importance(classifier, windows, n_repeats=1))
-    heard = [*STORED_COLUMNS, *VECTOR_COLUMNS, "tonic_strength"]
+    heard = [*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS]
     heard.remove("rms")
     assert list(found) == [(name, target) for name in heard for target in TARGETS]
     assert all(

@@ -22,13 +22,13 @@ N_WINDOWS = 5
 def make_lake(tmp_path, windows):
     """Make a lake with nine recordings, three of each descriptor's genre, and their variants."""
 
-    def make(*, version=VERSION, etag="new", tags=None, quarantined=(), tonic_strength=0.1, left_out=()):
+    def make(*, version=VERSION, etag="new", tags=None, quarantined=(), tonalness=0.3, left_out=()):
         lake = Lake(tmp_path / "lake")
         matrix = windows[0]
         tracks, analyses = [], []
         for number, descriptor in enumerate(np.repeat(DESCRIPTORS, 3)):
             rows = matrix[40 * (number // 3) + N_WINDOWS * (number % 3) :][:N_WINDOWS]
-            found = window_rows(rows, tonic_strength=tonic_strength)
+            found = window_rows(rows, tonalness=tonalness)
             for variant in ("original", *VARIANTS):
                 key = f"{variant}/{number}"
                 known = {"variant": variant, "genres": descriptor.split("_")[0], "pitched": "yes"}
@@ -64,7 +64,7 @@ def test_the_prior_is_that_of_the_descriptors_unless_the_model_says_another(mode
 
 def test_windows_without_any_pitch_are_not_pitched(make_lake, model):
     with pytest.raises(AmperSparkError, match="no window of outside music is known to be pitched"):
-        judge_lake(make_lake(tonic_strength=0.0), model, corpus="outside")
+        judge_lake(make_lake(tonalness=0.1), model, corpus="outside")
 
 
 def test_quarantined_recordings_are_left_out(make_lake, model):

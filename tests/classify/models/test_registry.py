@@ -25,7 +25,7 @@ from amper_spark.classify.registry import (
 )
 from amper_spark.classify.store import Store
 from amper_spark.classify.tracking import Tracking
-from amper_spark.classify.windows import STORED_COLUMNS
+from amper_spark.classify.windows import STORED_COLUMNS, TONAL_COLUMNS
 from amper_spark.errors import AmperSparkError, ParameterError
 
 LOAD_ON_AN_EXECUTOR = """
@@ -86,7 +86,7 @@ def test_mlflow_loads_it_as_a_python_function(folder, model, windows, dtype, mon
     import mlflow.pyfunc
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    frame = frame_of(windows[0]).astype(dict.fromkeys([*STORED_COLUMNS, "tonic_strength"], dtype))
+    frame = frame_of(windows[0]).astype(dict.fromkeys([*STORED_COLUMNS, *TONAL_COLUMNS], dtype))
     for name in ("logmel", "chroma"):
         frame[name] = [np.asarray(row, dtype=dtype) for row in frame[name]]
     function = mlflow.pyfunc.load_model(str(folder))
