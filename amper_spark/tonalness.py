@@ -10,7 +10,7 @@ from amper_spark.chroma import frames_of_windows
 from amper_spark.spectra import CONSTANT_Q_BINS_PER_OCTAVE
 
 PITCHED = 0.14
-"""Windows above it have a pitch: 1 % of the windows of ``cinematic_percussion`` pass it, a style without pitched
+"""Windows above it have a pitch: 1 % of those of ``cinematic_percussion`` pass it, a style without pitched
 instruments, and 91 % of those of all other styles."""
 
 _LOWEST_BIN = 2 * CONSTANT_Q_BINS_PER_OCTAVE  # C3: below it, drums have a pitch, too
