@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import (
     TEXTURE_BANDS,
@@ -28,7 +29,7 @@ from amper_spark.grid import FRAME_RATE, cut_windows
 DYNAMIC_RANGE_DB = 60.0
 """What is further below the loudest frame of a window counts as silence: noise, and what codecs omit."""
 
-_LAGS = tuple(lag_ms * FRAME_RATE // 1000 for lag_ms in TEXTURE_LAGS_MS)
+_LAGS = np.array(TEXTURE_LAGS_MS) * FRAME_RATE // 1000
 _LEAST_VARIANCE = 1.0  # in dB^2: below it, levels hardly move, and how they do means nothing
 
 
@@ -92,23 +93,55 @@ def window_texture(*, band_level: npt.NDArray[np.float32], n_windows: int) -> np
     if band_level.ndim != 2 or band_level.shape[0] != TEXTURE_BANDS:
         raise ParameterError(f"band_level must have shape ({TEXTURE_BANDS}, frame), got {band_level.shape}")
     windows = cut_windows(frames=band_level, n_windows=n_windows)
-    return np.stack([_texture(window.astype(np.float64)).ravel() for window in windows])
+    return np.stack([_texture(window).ravel() for window in windows])
 
 
-def _texture(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _texture(level: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Describe the bands of one window, (band, frame), by a row of statistics each."""
-    level = np.maximum(level, level.max() - DYNAMIC_RANGE_DB)
-    n_frames = level.shape[1]
-    statistics = np.empty((len(TEXTURE_STATISTICS), TEXTURE_BANDS))
-    n_quantiles = len(TEXTURE_QUANTILES)
-    statistics[:n_quantiles] = np.quantile(level, TEXTURE_QUANTILES, axis=1) - level.mean()
-    moved = level - level.mean(axis=1, keepdims=True)
-    variance = (moved**2).mean(axis=1)
-    statistics[n_quantiles] = np.sqrt(variance)
-    rises = np.maximum(np.diff(level, axis=1), 0.0)
-    statistics[n_quantiles + 1] = rises.sum(axis=1) / max(n_frames - 1, 1)
-    for place, lag in enumerate(_LAGS, start=n_quantiles + 2):
-        n_pairs = n_frames - lag
-        product = (moved[:, :n_pairs] * moved[:, lag:]).mean(axis=1) if n_pairs > 0 else 0.0
-        statistics[place] = product / (variance + _LEAST_VARIANCE)
-    return statistics.T
+    level = np.maximum(level, level.max() - np.float32(DYNAMIC_RANGE_DB))
+    movements = np.empty((len(TEXTURE_STATISTICS) - len(TEXTURE_QUANTILES), TEXTURE_BANDS))
+    mean = _describe_movements(np.ascontiguousarray(level.T, dtype=np.float64), _LAGS, movements)
+    return np.concatenate([_quantiles(level) - mean, movements]).T
+
+
+def _quantiles(level: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Find the quantiles of each band, (quantile, band); between two levels, in proportion."""
+    ordered = np.sort(level, axis=1).astype(np.float64)
+    place = np.array(TEXTURE_QUANTILES) * (level.shape[1] - 1)
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, level.shape[1] - 1)
+    quantiles: npt.NDArray[np.float64] = (
+        ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+    ).T
+    return quantiles
+
+
+@compiled("float64(float64[:, ::1], int64[::1], float64[:, ::1])")
+def _describe_movements(
+    level: npt.NDArray[np.float64], lags: npt.NDArray[np.int64], movements: npt.NDArray[np.float64]
+) -> float:
+    """Find deviation, rise and autocorrelations of each band of (frame, band); return the mean of all."""
+    n_frames, n_bands = level.shape
+    mean, variance, rise = np.zeros(n_bands), np.zeros(n_bands), np.zeros(n_bands)
+    for t in range(n_frames):
+        for band in range(n_bands):
+            mean[band] += level[t, band]
+    mean /= n_frames
+    moved = np.empty((n_frames, n_bands))
+    for t in range(n_frames):
+        for band in range(n_bands):
+            moved[t, band] = level[t, band] - mean[band]
+            variance[band] += moved[t, band] * moved[t, band]
+    variance /= n_frames
+    for t in range(1, n_frames):
+        for band in range(n_bands):
+            rise[band] += max(level[t, band] - level[t - 1, band], 0.0)
+    movements[0] = np.sqrt(variance)
+    movements[1] = rise / max(n_frames - 1, 1)
+    for place, lag in enumerate(lags):
+        product = np.zeros(n_bands)
+        for t in range(n_frames - lag):
+            for band in range(n_bands):
+                product[band] += moved[t, band] * moved[t + lag, band]
+        movements[2 + place] = product / max(n_frames - lag, 1) / (variance + _LEAST_VARIANCE)
+    return float(mean.mean())
