@@ -65,11 +65,11 @@ def test_what_can_be_learnt_is_not_learnt_from_shuffled_labels(make_windows):
 
 
 def test_a_few_leaked_recordings_are_found(noise):
-    """Of one in three recordings asked about, the other windows were learnt from."""
+    """Of one in two recordings asked about, the other windows were learnt from."""
 
     def leaky(windows, *, seed):
         whole, parted = by_recording(windows, seed=seed), by_window(windows, seed=seed)
-        leaks = np.isin(windows.recording, np.unique(windows.recording[whole.test])[::3])
+        leaks = np.isin(windows.recording, np.unique(windows.recording[whole.test])[::2])
         return type(whole)(
             "leaky",
             np.where(leaks, parted.train, whole.train),

@@ -25,7 +25,13 @@ PLAN = Plan(n_folds=3, curve_shares=(0.5,), abstain_share=0.4)
 @pytest.fixture(scope="module")
 def windows(make_windows):
     """Recordings that differ from each other more than descriptors do: remembered more easily than learnt."""
-    return make_windows(recordings_per_descriptor=8, recording_spread=0.6, descriptor_spread=0.4, noise=0.4)
+    return make_windows(
+        recordings_per_descriptor=8,
+        windows_per_recording=8,
+        recording_spread=0.8,
+        descriptor_spread=0.5,
+        noise=0.35,
+    )
 
 
 @pytest.fixture(scope="module")

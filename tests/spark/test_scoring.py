@@ -48,7 +48,7 @@ def sounds(rng, *, of, count):
 def model():
     rng = np.random.default_rng(7)
     matrix = np.concatenate([sounds(rng, of=name, count=40) for name in DESCRIPTORS])
-    classifier = HierarchicalMLP(hidden_layer_sizes=(8,), max_iter=60, random_state=0)
+    classifier = HierarchicalMLP(hidden_layer_sizes=(8,), max_iter=400, random_state=0)
     classifier.fit(matrix, np.repeat(DESCRIPTORS, 40))
     return DescriptorModel(classifier, {"analysis_version": VERSION})
 
