@@ -23,7 +23,7 @@ _STRETCH = 0.5  # measured by benchmarks.score: fewer than 2 labels in 1,000 cha
 
 
 class HierarchicalKNN(HierarchicalClassifier):
-    """Lets the nearest windows of the training vote, by Euclidean distance of standardised features.
+    """Lets the nearest windows of the training vote, by Euclidean distance of features.
 
     At the top the `n_neighbors` nearest windows vote; below a node, the `n_neighbors` nearest among those
     that pass it: what one `sklearn.neighbors.KNeighborsClassifier` for each parent would say. But neighbours

@@ -114,7 +114,7 @@ def make_score_udf(model: str | Path) -> Callable[..., Column]:
     Returns
     -------
     callable
-        A pandas UDF: a struct with the 18 stored features by name and ``logmel`` in, whatever else it holds;
+        A pandas UDF: a struct with `amper_spark.classify.windows.TABLE_COLUMNS` in, whatever else it holds;
         a struct with the fields of `amper_spark.spark.label_rows.LABEL_SCHEMA` out: ``free_genre``,
         ``free_genre_confidence`` and so on, ``joint_descriptor``, ``joint_genre`` ..., ``abstained``.
 

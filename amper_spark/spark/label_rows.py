@@ -88,7 +88,7 @@ def flat_labels(model: DescriptorModel, windows: pd.DataFrame) -> pd.DataFrame:
     ----------
     model : DescriptorModel
     windows : pd.DataFrame
-        The 18 stored features by name, and ``logmel``.
+        The columns `amper_spark.classify.windows.TABLE_COLUMNS`.
 
     Returns
     -------

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from amper_spark.audio import Signal
 from amper_spark.errors import ParameterError
 from amper_spark.features.extraction import describe_frames
-from amper_spark.features.registry import TEXTURE_BANDS, TEXTURE_LAGS_MS, TEXTURE_STATISTICS
+from amper_spark.features.registry import (
+    TEXTURE_BANDS,
+    TEXTURE_LAGS_MS,
+    TEXTURE_QUANTILES,
+    TEXTURE_STATISTICS,
+)
 from amper_spark.features.texture import texture_levels, window_texture
 from amper_spark.grid import FRAME_RATE, STRIDE_FRAMES, WINDOW_FRAMES
 
@@ -43,6 +48,14 @@ def test_levels_of_a_square_wave():
     assert texture["autocorrelation_500ms"][0, 0] == pytest.approx(-1, abs=0.02)
 
 
+def test_quantiles_are_those_of_numpy():
+    level = np.random.default_rng(0).uniform(-40, 0, (TEXTURE_BANDS, WINDOW_FRAMES)).astype(np.float32)
+    texture = described(level)
+    for quantile in TEXTURE_QUANTILES:
+        expected = np.quantile(level.astype(np.float64), quantile, axis=1) - level.mean(dtype=np.float64)
+        np.testing.assert_allclose(texture[f"quantile_{round(100 * quantile)}"][0], expected, atol=1e-9)
+
+
 def test_what_rings_longer_stays_like_itself_for_longer():
     struck = FRAMES % 50
     short, long = (autocorrelations(described(-fall * struck)) for fall in (6.0, 1.0))
@@ -59,8 +72,9 @@ def test_bands_are_told_apart_and_put_into_relation():
 @given(gain_db=st.floats(-30, 30), seed=st.integers(0, 2**32 - 1))
 def test_loudness_does_not_matter(gain_db, seed):
     level = np.random.default_rng(seed).uniform(-40, -20, (TEXTURE_BANDS, WINDOW_FRAMES))
+    as_is = described(level)
     for name, values in described(level + gain_db).items():
-        np.testing.assert_allclose(values, described(level)[name], atol=1e-3)
+        np.testing.assert_allclose(values, as_is[name], atol=1e-3)
 
 
 def test_what_is_far_below_the_loudest_frame_is_silence():
