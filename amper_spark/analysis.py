@@ -21,7 +21,9 @@ from amper_spark.features.statistics import (
 from amper_spark.features.temporal import dynamic_range
 from amper_spark.features.texture import window_texture
 from amper_spark.grid import cut_windows, frame_times_s, window_bounds, window_count
+from amper_spark.intervals import window_intervals
 from amper_spark.onsets import window_onset_rate
+from amper_spark.periodicity import periodicity_profile
 from amper_spark.recording import Description, describe_recording
 from amper_spark.rhythm import TempoEstimate, estimate_tempo
 from amper_spark.spectra import constant_q_frame_times_s, decibels
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from amper_spark.audio import Signal
 
-ALGORITHM_REVISION = 6
+ALGORITHM_REVISION = 7
 """Raised whenever the same configuration gives other results than before."""
 
 PROVIDER = "cpu-fp32"
@@ -246,11 +248,18 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
         "tempo_alternative": tempo.alternative_bpm,
         "logmel": mean_of_blocks(sums=recording.logmel, n_windows=n_windows).T,
         "texture": window_texture(band_level=recording.band_level, n_windows=n_windows),
+        "periodicity": periodicity_profile(
+            band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=n_windows),
+            tempo_bpm=tempo.tempo_bpm,
+        ),
         **{name: window_chroma(chroma=frames, n_windows=n_windows) for name, frames in pitch_classes.items()},
         **{
             f"{name}_std": window_chroma_deviation(chroma=frames, n_windows=n_windows)
             for name, frames in pitch_classes.items()
         },
+        **window_intervals(
+            chroma=recording.chroma, scale=recording.scale, bass=recording.bass, n_windows=n_windows
+        ),
         "tonic": tonic.tonic,
         "tonic_chroma": chroma.argmax(axis=-1),
         "tonic_strength": tonic.strength,

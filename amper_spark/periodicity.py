@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from amper_spark.compiled import compiled
+from amper_spark.features.registry import PERIODICITY_BEATS
 from amper_spark.grid import FRAME_RATE
 
 if TYPE_CHECKING:
@@ -149,6 +150,42 @@ def spectrum_at_beats(*, strength: FloatArray, tempo_bpm: FloatArray, beats: Seq
     for multiple in beats:
         total += interpolated(amplitude, multiple * position)
     return total
+
+
+def periodicity_profile(*, band_onset_strength: FloatArray, tempo_bpm: FloatArray) -> FloatArray:
+    """Describe the rhythm of windows by the lags, in beats, at which it is like itself.
+
+    Parameters
+    ----------
+    band_onset_strength : np.ndarray [shape=(window, 3, frame), >= 0]
+        See `amper_spark.onsets.band_onset_strength`.
+    tempo_bpm : np.ndarray [shape=(window,)]
+        In BPM.
+
+    Returns
+    -------
+    np.ndarray [shape=(window, 39)]
+        For each band the autocorrelation at each of `PERIODICITY_BEATS`, see `autocorrelation`; 0 beyond 5/6
+        of the window.
+
+    Examples
+    --------
+    >>> strength = np.zeros((1, 3, 496))
+    >>> strength[..., ::25] = 1.0  # twice a second
+    >>> profile = periodicity_profile(band_onset_strength=strength, tempo_bpm=np.array([60.0]))
+    >>> profile[0, [PERIODICITY_BEATS.index(beats) for beats in (1 / 4, 1 / 2, 1)]].round(2).tolist()
+    [-0.04, 1.0, 1.0]
+    """
+    n_windows, n_bands, n_frames = band_onset_strength.shape
+    lag = beat_period_frames(tempo_bpm)[:, np.newaxis] * np.array(PERIODICITY_BEATS)
+    is_inside = lag <= n_frames * _LARGEST_LAG
+    within = np.where(is_inside, lag, 0.0)
+    profile = np.empty((n_windows, n_bands, len(PERIODICITY_BEATS)))
+    for band in range(n_bands):
+        strength = standardised(strength=np.ascontiguousarray(band_onset_strength[:, band]))
+        correlation = autocorrelation(strength=strength, n_lags=int(n_frames * _LARGEST_LAG) + 2)
+        profile[:, band] = np.where(is_inside, interpolated(correlation, within), 0.0)
+    return profile.reshape(n_windows, -1)
 
 
 def beat_period_frames(tempo_bpm: Any) -> Any:

@@ -5,7 +5,7 @@ on a full training set, some 250,000 windows, and label windows of other recordi
 its approximate mode, and how many labels of each target that leaves as they are. The MLP costs the same
 whatever it has learnt: it is fitted on few windows. Exit status 1 where a target is missed.
 
-The windows of the corpus may be given: an archive of numpy with ``matrix`` [n, 412], ``recording`` [n] and
+The windows of the corpus may be given: an archive of numpy with ``matrix`` [n, column], ``recording`` [n] and
 ``descriptors`` [recordings]. Otherwise they are made up, spread as those of renders are, but harder to tell
 apart: more neighbours have to be asked below more nodes.
 """

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amper_spark.features.registry import ONSET_BANDS, PERIODICITY_BEATS
 from amper_spark.grid import FRAME_RATE
 from amper_spark.periodicity import (
     autocorrelation,
     beat_period_frames,
     correlation_at_beats,
+    periodicity_profile,
     spectrum_at_beats,
     standardised,
 )
@@ -62,3 +64,52 @@ def test_the_spectrum_peaks_at_the_frequency_of_a_sine_and_nowhere_else():
     assert (found[~np.eye(4, dtype=bool)] < 0.05).all()
     two = spectrum_at_beats(strength=np.sin(phase), tempo_bpm=tempo_bpm, beats=(1, 2))
     assert two[2, 0] == pytest.approx(0.5, abs=0.05)  # 120 is twice 60
+
+
+def pulses(*, every, n_frames=496, at=0):
+    strength = np.zeros((1, ONSET_BANDS, n_frames))
+    strength[:, at, ::every] = 1.0
+    return strength
+
+
+def profile_of(strength, *, tempo_bpm):
+    profile = periodicity_profile(band_onset_strength=strength, tempo_bpm=np.array([tempo_bpm]))
+    by_band = profile.reshape(-1, ONSET_BANDS, len(PERIODICITY_BEATS))
+    return {beats: by_band[..., place] for place, beats in enumerate(PERIODICITY_BEATS)}
+
+
+def test_a_profile_says_after_how_many_beats_a_rhythm_is_like_itself():
+    profile = profile_of(pulses(every=50), tempo_bpm=120.0)  # every other beat
+    for beats in (2, 4, 6, 8):
+        assert profile[beats][0, 0] == pytest.approx(1, abs=0.03)
+    for beats in (1 / 2, 1, 3 / 2, 3):
+        assert profile[beats][0, 0] == pytest.approx(0, abs=0.05)
+
+
+def test_a_profile_follows_the_tempo():
+    slow = profile_of(pulses(every=40), tempo_bpm=75.0)
+    fast = profile_of(pulses(every=20), tempo_bpm=150.0)
+    for beats in (1 / 2, 1, 2, 4):
+        np.testing.assert_allclose(slow[beats], fast[beats], atol=0.05)
+
+
+def test_bands_have_profiles_of_their_own():
+    profile = profile_of(pulses(every=25, at=2), tempo_bpm=120.0)
+    np.testing.assert_allclose(profile[1][0], [0, 0, 1], atol=1e-3)
+
+
+def test_a_window_has_the_same_profile_alone_and_among_others():
+    rng = np.random.default_rng(0)
+    strength, tempo_bpm = rng.gamma(1, 2, (4, ONSET_BANDS, 496)), np.array([60.0, 90.0, 133.0, 210.0])
+    together = periodicity_profile(band_onset_strength=strength, tempo_bpm=tempo_bpm)
+    for window in range(4):
+        alone = periodicity_profile(band_onset_strength=strength[[window]], tempo_bpm=tempo_bpm[[window]])
+        np.testing.assert_array_equal(alone[0], together[window])
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 30])
+def test_lags_beyond_a_short_window_are_0(n_frames):
+    strength = np.random.default_rng(0).gamma(1, 2, (1, ONSET_BANDS, n_frames))
+    profile = profile_of(strength, tempo_bpm=120.0)
+    assert all(np.isfinite(values).all() for values in profile.values())
+    assert not profile[2].any()

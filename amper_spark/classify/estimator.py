@@ -63,7 +63,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
         y : sequence of str
             Names of descriptors.
@@ -107,7 +107,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
 
         Returns
         -------
@@ -126,7 +126,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

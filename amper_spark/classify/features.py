@@ -66,7 +66,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
     ----------
     names_ : list of str
         Of the features.
-    weights_ : np.ndarray [shape=(412, features), dtype=float32]
+    weights_ : np.ndarray [shape=(column, features), dtype=float32]
         All of that is one affine map: features = matrix @ weights_ + offsets_.
     offsets_ : np.ndarray [shape=(features,), dtype=float32]
 
@@ -89,7 +89,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
         y : sequence of str, optional
             Descriptors, which ``discriminant`` needs: two or more.
@@ -122,7 +122,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
 
         Returns
         -------

@@ -43,11 +43,14 @@ COLUMN_GROUPS: Mapping[str, tuple[str, ...]] = {
         "spectral_rolloff",
     ),
     "loudness": ("rms", "dynamic_range"),
-    "rhythm": ("spectral_flux", "onset_rate", "tempo", "pulse_clarity", "percussive_ratio"),
+    "rhythm": ("spectral_flux", "onset_rate", "tempo", "pulse_clarity", "percussive_ratio", "periodicity"),
     "texture": ("texture",),
     "harmony": (
         "chroma_entropy",
         *(vector.name for vector in VECTORS if vector.is_of_pitch_classes),
+        "intervals",
+        "above_bass",
+        "persistence",
         *TONAL_COLUMNS,
     ),
 }

@@ -52,7 +52,8 @@ class HierarchicalKNN(HierarchicalClassifier):
 
     Examples
     --------
-    >>> windows = np.repeat(np.eye(412, dtype=np.float32)[[0, 80]], 10, axis=0)
+    >>> from amper_spark.classify.windows import MATRIX_COLUMNS
+    >>> windows = np.repeat(np.eye(len(MATRIX_COLUMNS), dtype=np.float32)[[0, 80]], 10, axis=0)
     >>> names = np.repeat(["rock_indie_happy", "cinematic_percussion_primal_pulsing"], 10)
     >>> HierarchicalKNN().fit(windows, names).predict(windows[:1])
     array(['rock_indie_happy'], dtype=object)
@@ -79,7 +80,7 @@ class HierarchicalKNN(HierarchicalClassifier):
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, 412)]
+        X : np.ndarray [shape=(n, column)]
         parents : np.ndarray [shape=(n, 6)]
             Nodes of all targets.
 

@@ -123,7 +123,7 @@ class DescriptorModel(BaseEstimator):
 
         Parameters
         ----------
-        matrix : np.ndarray [shape=(n, 412)]
+        matrix : np.ndarray [shape=(n, column)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
 
         Returns
@@ -189,7 +189,7 @@ def matrix_of(windows: pd.DataFrame) -> Matrix:
 
     Returns
     -------
-    np.ndarray [shape=(n, 412), dtype=float32]
+    np.ndarray [shape=(n, column), dtype=float32]
 
     Raises
     ------

@@ -65,7 +65,7 @@ def save_folder(
     folder : Path
         It must not exist yet, or be empty.
     model : DescriptorModel
-    example : np.ndarray [shape=(n, 412)]
+    example : np.ndarray [shape=(n, column)]
         Windows, which MLflow shows as an example of what to give to the model.
     metadata : mapping of str to str, optional
         What MLflow keeps with the model.
@@ -134,7 +134,7 @@ def frame_of(matrix: npt.NDArray[np.float32]) -> pd.DataFrame:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 412)]
+    matrix : np.ndarray [shape=(n, column)]
 
     Examples
     --------

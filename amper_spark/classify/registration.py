@@ -49,7 +49,7 @@ def register(
     run : ModelRun
         What the model was made in; it may have ended, its training must not.
     model : DescriptorModel
-    example : np.ndarray [shape=(n, 412)]
+    example : np.ndarray [shape=(n, column)]
         One window or a few.
     tags : mapping
         What is known of the model: see `amper_spark.classify.promotion.standing_tags`. All that the model was

@@ -47,7 +47,7 @@ def assemble_matrix(columns: Mapping[str, npt.NDArray[np.floating | np.integer]]
 
     Returns
     -------
-    np.ndarray [shape=(n, 412), dtype=float32]
+    np.ndarray [shape=(n, column), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
 
     Raises
@@ -120,7 +120,7 @@ class Windows:
 
     Parameters
     ----------
-    matrix : np.ndarray [shape=(n, 412), dtype=float32]
+    matrix : np.ndarray [shape=(n, column), dtype=float32]
         A column for each of `MATRIX_COLUMNS`.
     recording : np.ndarray [shape=(n,)]
         The place of each window's recording among `recordings`.

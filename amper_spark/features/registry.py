@@ -49,13 +49,27 @@ TEXTURE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TEXTURE_LAGS_MS = (20, 40, 80, 160, 240, 320, 500, 760, 1000)
 """Of the autocorrelation of the level of a band."""
 
+TEXTURE_FALLS = (0.5, 0.7, 0.85, 0.95)
+"""Quantiles of how far the level of a band falls from frame to frame: how notes end, and rooms ring."""
+
 TEXTURE_STATISTICS = (
     *(f"quantile_{quantile:.0%}".removesuffix("%") for quantile in TEXTURE_QUANTILES),
     "deviation",
     "rise",
     *(f"autocorrelation_{lag_ms}ms" for lag_ms in TEXTURE_LAGS_MS),
+    *(f"fall_{quantile:.0%}".removesuffix("%") for quantile in TEXTURE_FALLS),
 )
 """What `texture` says of each band, band by band."""
+
+PERIODICITY_BEATS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4, 6, 8)
+"""Lags of `periodicity`."""
+ONSET_BANDS = 3
+"""Low, middle and high frequencies, see `amper_spark.onsets`."""
+
+INTERVAL_CLASSES = (1, 2, 3, 4, 5, 6)
+"""In semitones: an interval and its inversion are one class."""
+PERSISTENCE_FRAMES = (1, 2, 4, 8)
+"""Lags of `persistence`, in constant-Q frames of 0.4 s."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,14 @@ VECTORS: tuple[Vector, ...] = (
         TEXTURE_BANDS * len(TEXTURE_STATISTICS),
         "",
         "",
-        "how the levels of 16 mel bands move, 16 statistics of each",
+        f"how the levels of 16 mel bands move, {len(TEXTURE_STATISTICS)} statistics of each",
+    ),
+    Vector(
+        "periodicity",
+        ONSET_BANDS * len(PERIODICITY_BEATS),
+        "",
+        "",
+        "autocorrelation of the onset strength in 3 bands, 1/4 to 8 beats later, 13 lags",
     ),
     Vector("chroma", _CLASSES, "", "0 to 1", "mean energy of C to B, each frame divided by its largest"),
     Vector("scale", _CLASSES, "", "0 to 1", "mean share of C to B, soft notes counted nearly as loud ones"),
@@ -103,6 +124,27 @@ VECTORS: tuple[Vector, ...] = (
     Vector("chroma_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `chroma`"),
     Vector("scale_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `scale`"),
     Vector("bass_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `bass`"),
+    Vector(
+        "intervals",
+        4 * len(INTERVAL_CLASSES),
+        "",
+        "0 to 1",
+        "how much sounds 1 to 6 semitones apart, means and deviations by `chroma`, then by `scale`",
+    ),
+    Vector(
+        "above_bass",
+        4 * _CLASSES,
+        "",
+        "0 to 1",
+        "share of what sounds 0 to 11 semitones above the bass: as `intervals`, by `chroma`, then by `scale`",
+    ),
+    Vector(
+        "persistence",
+        2 * len(PERSISTENCE_FRAMES),
+        "",
+        "0 to 1",
+        "similarity to 0.4, 0.8, 1.6 and 3.2 s before, of the bass, then of `chroma`",
+    ),
 )
 """What windows are described by beside `FEATURES`: models may learn from it."""
 

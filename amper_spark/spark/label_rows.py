@@ -68,7 +68,7 @@ def matrix_of_items(windows: pa.StructArray) -> Matrix:
 
     Returns
     -------
-    np.ndarray [shape=(n, 412), dtype=float32]
+    np.ndarray [shape=(n, column), dtype=float32]
         See `amper_spark.classify.windows.MATRIX_COLUMNS`.
     """
     columns = {}

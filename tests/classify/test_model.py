@@ -193,7 +193,7 @@ def test_a_table_becomes_a_matrix_whatever_its_order(windows):
 
 
 def test_a_table_without_windows_becomes_an_empty_matrix(windows):
-    assert matrix_of(frame_of(windows.matrix[:0])).shape == (0, 412)
+    assert matrix_of(frame_of(windows.matrix[:0])).shape == (0, len(MATRIX_COLUMNS))
 
 
 def test_of_no_windows_it_makes_an_empty_table(model, windows):

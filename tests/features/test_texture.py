@@ -10,6 +10,7 @@ from amper_spark.errors import ParameterError
 from amper_spark.features.extraction import describe_frames
 from amper_spark.features.registry import (
     TEXTURE_BANDS,
+    TEXTURE_FALLS,
     TEXTURE_LAGS_MS,
     TEXTURE_QUANTILES,
     TEXTURE_STATISTICS,
@@ -54,6 +55,21 @@ def test_quantiles_are_those_of_numpy():
     for quantile in TEXTURE_QUANTILES:
         expected = np.quantile(level.astype(np.float64), quantile, axis=1) - level.mean(dtype=np.float64)
         np.testing.assert_allclose(texture[f"quantile_{round(100 * quantile)}"][0], expected, atol=1e-9)
+
+
+def test_what_ends_abruptly_falls_further():
+    struck = FRAMES % 50
+    damped, ringing = (described(np.maximum(-fall * struck, -40.0))["fall_85"][0, 0] for fall in (4.0, 1.0))
+    assert ringing == pytest.approx(1.0)
+    assert damped == pytest.approx(4.0)  # for 10 of 50 frames
+
+
+def test_falls_are_those_of_numpy_and_rises_are_none():
+    level = np.random.default_rng(0).uniform(-40, 0, (TEXTURE_BANDS, WINDOW_FRAMES)).astype(np.float32)
+    texture = described(level)
+    for quantile in TEXTURE_FALLS:
+        expected = np.quantile(np.maximum(level[:, :-1] - level[:, 1:], 0), quantile, axis=1)
+        np.testing.assert_allclose(texture[f"fall_{round(100 * quantile)}"][0], expected, atol=1e-5)
 
 
 def test_what_rings_longer_stays_like_itself_for_longer():
