@@ -92,4 +92,7 @@ def _with_recordings(
     n = len(descriptors)
     unknown = np.full(n, "", dtype=object)
     ids = np.array([str(place) for place in range(n)], dtype=object)
-    return Windows(matrix, recording, Recordings(ids, np.array(descriptors, dtype=object), unknown, unknown))
+    number = np.arange(len(recording)) - np.searchsorted(recording, recording)
+    return Windows(
+        matrix, recording, number, Recordings(ids, np.array(descriptors, dtype=object), unknown, unknown)
+    )

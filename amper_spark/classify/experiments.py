@@ -25,6 +25,7 @@ from amper_spark.classify.splits import (
     nested_subsets,
     unseen_patterns,
 )
+from amper_spark.classify.surroundings import REACH
 from amper_spark.classify.trials import Heard, listen, together
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ def experiment(
         on_step(str(trial))
         fitted = _fitted(classifier, windows.take(trial.train))
         known_parents = trial.kind in (BY_RECORDING, BY_WINDOW)
-        heard = listen(fitted, windows.take(trial.test), below=known_parents)
+        # Split by window, what surrounds a window has been learnt from: the study asked about each by itself.
+        reach = 0 if trial.kind == BY_WINDOW else REACH
+        heard = listen(fitted, windows.take(trial.test), below=known_parents, reach=reach)
         said.setdefault(trial.kind, {})[trial.part] = heard
         if trial.kind == BY_RECORDING:
             chosen = fitted
@@ -252,7 +255,7 @@ def _calibrated(
     classifier: HierarchicalClassifier, heard: Heard, made_with: dict[str, str], plan: Plan
 ) -> DescriptorModel:
     model = DescriptorModel(classifier, made_with)
-    model.calibrate(heard.answers, heard.truth)
+    model.calibrate(heard.answers, (heard.alone or heard).answers, heard.truth)
     if plan.abstain_share:
         confidence = model.confidences("free", heard.answers["free"].confidences)[:, 0]
         model.abstain_below = _threshold(confidence, plan.abstain_share)

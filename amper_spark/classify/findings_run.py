@@ -69,6 +69,8 @@ def log_findings(run: ModelRun, findings: Findings) -> None:
     for test, heard in findings.heard.items():
         run.log_figures(measure_name(test), window_accuracy(heard))
         run.log_figures(f"{measure_name(test)} joint", window_accuracy(heard, way="joint"))
+        if heard.alone:
+            run.log_figures(f"{measure_name(test)} alone", window_accuracy(heard.alone))
     accuracy = findings.heard[BY_RECORDING].accuracy["free"]
     run.log_figures("paths by recording", {"descriptor": accuracy.descriptor, "F": accuracy.hierarchical_f})
     run.log_figures("mean by recording", {"six targets": mean_accuracy(findings.heard[BY_RECORDING])})

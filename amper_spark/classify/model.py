@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from amper_spark.classify.calibration import Calibration
 from amper_spark.classify.hierarchy import TARGETS
-from amper_spark.classify.trees import choose_descriptors, descriptor_probabilities, walk_down
+from amper_spark.classify.surroundings import REACH, heard_around
+from amper_spark.classify.trees import both_ways
 from amper_spark.classify.windows import TABLE_COLUMNS, VECTOR_COLUMNS, assemble_matrix
 from amper_spark.errors import ParameterError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 Words = npt.NDArray[np.object_]
+Codes = npt.NDArray[np.int64]
 
 WAYS = ("free", "joint")
 """Ways to answer, see `amper_spark.classify.trees`."""
@@ -78,11 +80,14 @@ class DescriptorModel(BaseEstimator):
         ``catalogue``, ``composer`` and so on.
     abstain_below : float
         Confidence of the free genre below which it abstains; 0 never does.
+    reach : int
+        How many windows to either side are heard too, see `amper_spark.classify.surroundings`.
 
     Attributes
     ----------
-    calibration_ : dict of str to list of Calibration
-        By way, one a target; set by `calibrate`. Without it, confidences are the classifier's probabilities.
+    calibration_, calibration_alone_ : dict of str to list of Calibration
+        By way, one a target, of windows in their surroundings and by themselves; set by `calibrate`. Without
+        it, confidences are the classifier's probabilities.
     """
 
     def __init__(
@@ -90,41 +95,52 @@ class DescriptorModel(BaseEstimator):
         classifier: HierarchicalClassifier,
         made_with: dict[str, str] | None = None,
         abstain_below: float = 0.0,
+        reach: int = REACH,
     ) -> None:
         self.classifier = classifier
         self.made_with = made_with
         self.abstain_below = abstain_below
+        self.reach = reach
 
     @property
     def analysis_version(self) -> str | None:
         """The analysis version of the windows that it has learnt from."""
         return (self.made_with or {}).get("analysis_version")
 
-    def calibrate(self, answers: Mapping[str, Answers], nodes: npt.NDArray[np.int64]) -> None:
+    def calibrate(
+        self, around: Mapping[str, Answers], alone: Mapping[str, Answers], nodes: npt.NDArray[np.int64]
+    ) -> None:
         """Learn how sure the classifier may be.
 
         Parameters
         ----------
-        answers : mapping of str to Answers
-            By way: what a classifier like this one said of recordings that it had not heard.
+        around, alone : mapping of str to Answers
+            By way: what a classifier like this one said of recordings that it had not heard, of windows in
+            their surroundings and by themselves.
         nodes : np.ndarray [shape=(n, 6)]
             What would have been right.
         """
-        self.calibration_ = {
-            way: [
-                Calibration.learn(answers[way].confidences[:, place], is_right)
-                for place, is_right in enumerate((answers[way].nodes == nodes).T)
-            ]
-            for way in WAYS
-        }
+        self.calibration_, self.calibration_alone_ = (
+            {
+                way: [
+                    Calibration.learn(answers[way].confidences[:, place], is_right)
+                    for place, is_right in enumerate((answers[way].nodes == nodes).T)
+                ]
+                for way in WAYS
+            }
+            for answers in (around, alone)
+        )
 
-    def label(self, matrix: Matrix) -> Labels:
+    def label(self, matrix: Matrix, stretch: Codes | None = None) -> Labels:
         """Say what each window is.
 
         Parameters
         ----------
         matrix : np.ndarray [shape=(n, column)]
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
+        stretch : np.ndarray [shape=(n,)], optional
+            Which windows follow each other, see `amper_spark.classify.surroundings.stretches`: they are heard
+            in their surroundings. Otherwise each is heard by itself.
 
         Returns
         -------
@@ -132,9 +148,12 @@ class DescriptorModel(BaseEstimator):
         """
         hierarchy = self.classifier.hierarchy
         probabilities = self.classifier.node_probabilities(matrix)
-        descriptors, joint = choose_descriptors(hierarchy, descriptor_probabilities(hierarchy, probabilities))
-        answers = {"free": walk_down(hierarchy, probabilities), "joint": joint}
-        confidences = {way: self.confidences(way, answers[way].confidences) for way in WAYS}
+        if stretch is not None:
+            probabilities = heard_around(probabilities, stretch, reach=self.reach)
+        descriptors, answers = both_ways(hierarchy, probabilities)
+        confidences = {
+            way: self.confidences(way, answers[way].confidences, alone=stretch is None) for way in WAYS
+        }
         return Labels(
             values={
                 way: {
@@ -149,7 +168,7 @@ class DescriptorModel(BaseEstimator):
         )
 
     def predict_labels(self, windows: pd.DataFrame | Matrix) -> pd.DataFrame:
-        """Do what `label` does, with a table in and a table out, as MLflow wants it.
+        """Do what `label` does, each window by itself, with a table in and a table out, as MLflow wants it.
 
         Parameters
         ----------
@@ -163,7 +182,9 @@ class DescriptorModel(BaseEstimator):
         """
         return self.label(windows if isinstance(windows, np.ndarray) else matrix_of(windows)).to_frame()
 
-    def confidences(self, way: str, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def confidences(
+        self, way: str, probabilities: npt.NDArray[np.float32], *, alone: bool = False
+    ) -> npt.NDArray[np.float32]:
         """Say how sure one may be of answers that the classifier gives these probabilities.
 
         Parameters
@@ -171,10 +192,12 @@ class DescriptorModel(BaseEstimator):
         way : str
             One of `WAYS`.
         probabilities : np.ndarray [shape=(n, 6), dtype=float32]
+        alone : bool
+            Whether each window was heard by itself.
         """
         if not hasattr(self, "calibration_"):
             return probabilities
-        maps: Sequence[Calibration] = self.calibration_[way]
+        maps: Sequence[Calibration] = (self.calibration_alone_ if alone else self.calibration_)[way]
         return np.column_stack([map_(column) for map_, column in zip(maps, probabilities.T, strict=True)])
 
 

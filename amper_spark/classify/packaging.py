@@ -140,7 +140,7 @@ def frame_of(matrix: npt.NDArray[np.float32]) -> pd.DataFrame:
     --------
     >>> frame = frame_of(np.zeros((2, len(MATRIX_COLUMNS)), dtype=np.float32))
     >>> frame.shape, len(frame["logmel"][0]), len(frame["chroma"][0])
-    ((2, 29), 64, 12)
+    ((2, 33), 64, 12)
     """
     table = pd.DataFrame(matrix.astype(np.float64), columns=list(MATRIX_COLUMNS))
     frame = table[list(STORED_COLUMNS)].copy()

@@ -155,6 +155,25 @@ def choose_descriptors(hierarchy: Hierarchy, probabilities: npt.NDArray[np.float
     return chosen, Answers(nodes, np.minimum(confidences, 1.0))
 
 
+def both_ways(hierarchy: Hierarchy, probabilities: Probabilities) -> tuple[Codes, dict[str, Answers]]:
+    """Answer freely and jointly.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+    probabilities : mapping of str to np.ndarray
+
+    Returns
+    -------
+    descriptors : np.ndarray [shape=(n,)]
+        The joint answer, places among ``hierarchy.names``.
+    answers : dict of str to Answers
+        By way, ``free`` and ``joint``.
+    """
+    descriptors, joint = choose_descriptors(hierarchy, descriptor_probabilities(hierarchy, probabilities))
+    return descriptors, {"free": walk_down(hierarchy, probabilities), "joint": joint}
+
+
 def _best_child(
     hierarchy: Hierarchy, probabilities: npt.NDArray[np.float32], target: str, above: Codes | None
 ) -> Codes:

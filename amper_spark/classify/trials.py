@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.classify.accuracy import Accuracy, measure_accuracy
-from amper_spark.classify.trees import Answers, choose_descriptors, descriptor_probabilities, walk_down
+from amper_spark.classify.surroundings import REACH, heard_around, stretches
+from amper_spark.classify.trees import Answers, both_ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,9 @@ class Heard:
     answers : mapping of str to Answers
         By way, ``free`` and ``joint``.
     below : np.ndarray [shape=(n, 6)] or None
-        What was said given the true parents.
+        What was said of windows by themselves, given the true parents.
+    alone : Heard or None
+        What was said of windows by themselves, where the answers are of windows in their surroundings.
     """
 
     hierarchy: Hierarchy
@@ -45,6 +48,7 @@ class Heard:
     recording: Codes
     answers: Mapping[str, Answers]
     below: Codes | None = None
+    alone: Heard | None = None
 
     @property
     def truth(self) -> Codes:
@@ -66,7 +70,9 @@ class Heard:
         }
 
 
-def listen(classifier: HierarchicalClassifier, windows: Windows, *, below: bool = False) -> Heard:
+def listen(
+    classifier: HierarchicalClassifier, windows: Windows, *, below: bool = False, reach: int = REACH
+) -> Heard:
     """Ask a fitted classifier about windows whose descriptors are known.
 
     Parameters
@@ -76,22 +82,26 @@ def listen(classifier: HierarchicalClassifier, windows: Windows, *, below: bool 
         Of descriptors that it knows.
     below : bool
         Ask also what it would say if it knew the parents.
+    reach : int >= 0
+        How many windows to either side are heard too, see `amper_spark.classify.surroundings`.
 
     Returns
     -------
     Heard
+        With `Heard.alone` where windows are heard in their surroundings.
     """
     hierarchy = classifier.hierarchy
     descriptors = hierarchy.encode(windows.recordings.descriptors)[windows.recording]
     probabilities = classifier.node_probabilities(windows.matrix)
-    _, joint = choose_descriptors(hierarchy, descriptor_probabilities(hierarchy, probabilities))
-    return Heard(
-        hierarchy=hierarchy,
-        descriptors=descriptors,
-        recording=windows.recording,
-        answers={"free": walk_down(hierarchy, probabilities), "joint": joint},
-        below=classifier.predict_below(windows.matrix, hierarchy.codes[descriptors]) if below else None,
+    told_below = classifier.predict_below(windows.matrix, hierarchy.codes[descriptors]) if below else None
+    alone = Heard(
+        hierarchy, descriptors, windows.recording, both_ways(hierarchy, probabilities)[1], told_below
     )
+    if not reach:
+        return alone
+    stretch = stretches(recording=windows.recording, number=windows.number)
+    _, answers = both_ways(hierarchy, heard_around(probabilities, stretch, reach=reach))
+    return replace(alone, answers=answers, alone=alone)
 
 
 def together(parts: Sequence[Heard], recordings: Sequence[Codes]) -> Heard:
@@ -114,4 +124,7 @@ def together(parts: Sequence[Heard], recordings: Sequence[Codes]) -> Heard:
             )
             for way in parts[0].answers
         },
+        alone=together(alone, recordings)
+        if (alone := [part.alone for part in parts if part.alone])
+        else None,
     )

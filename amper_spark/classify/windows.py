@@ -124,11 +124,14 @@ class Windows:
         A column for each of `MATRIX_COLUMNS`.
     recording : np.ndarray [shape=(n,)]
         The place of each window's recording among `recordings`.
+    number : np.ndarray [shape=(n,)]
+        The place of each window in its track, from 0. Those of a track follow each other.
     recordings : Recordings
     """
 
     matrix: Matrix
     recording: Codes
+    number: Codes
     recordings: Recordings
 
     def __post_init__(self) -> None:
@@ -136,10 +139,11 @@ class Windows:
             raise ParameterError(
                 f"matrix must have shape (n, {len(MATRIX_COLUMNS)}), got {self.matrix.shape}"
             )
-        if self.recording.shape != (len(self.matrix),):
-            raise ParameterError(
-                f"recording must have one entry a window, {len(self.matrix)}, got {self.recording.shape}"
-            )
+        for name, codes in (("recording", self.recording), ("number", self.number)):
+            if codes.shape != (len(self.matrix),):
+                raise ParameterError(
+                    f"{name} must have one entry a window, {len(self.matrix)}, got {codes.shape}"
+                )
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -157,7 +161,7 @@ class Windows:
         mask : np.ndarray [shape=(n,), dtype=bool]
         """
         kept, recording = np.unique(self.recording[mask], return_inverse=True)
-        return Windows(self.matrix[mask], recording, self.recordings.take(kept))
+        return Windows(self.matrix[mask], recording, self.number[mask], self.recordings.take(kept))
 
     def take_recordings(self, chosen: Mask) -> Windows:
         """Keep all windows of some recordings.

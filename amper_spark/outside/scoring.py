@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from amper_spark.classify.model import WAYS, matrix_of
+from amper_spark.classify.surroundings import stretches
 from amper_spark.classify.windows import TABLE_COLUMNS
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.outside.judging import Judgement, judge
@@ -19,6 +20,8 @@ from amper_spark.tonalness import PITCHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
     from amper_spark.classify.model import DescriptorModel
     from amper_spark.spark.lake import Lake
@@ -50,7 +53,7 @@ def judge_lake(lake: Lake, model: DescriptorModel, *, corpus: str) -> list[Judge
     """
     tracks = read_tracks(lake, corpus)
     windows = read_windows(lake, tracks, version=model.analysis_version, corpus=corpus)
-    labels = model.label(matrix_of(windows)).to_frame()
+    labels = model.label(matrix_of(windows), _stretches(windows)).to_frame()
     told = windows[["recording", "variant", "window", "pitched"]].reset_index(drop=True)
     heard = pd.concat([told, labels], axis=1)
     acceptable = {
@@ -151,6 +154,11 @@ def read_windows(lake: Lake, tracks: pd.DataFrame, *, version: str | None, corpu
             f"all recordings of corpus {corpus!r} were quarantined: amper-spark export quarantine"
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _stretches(windows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    track: npt.NDArray[np.int64] = np.asarray(windows.groupby(["recording", "variant"], sort=False).ngroup())
+    return stretches(recording=track, number=windows["window"].to_numpy(dtype=np.int64))
 
 
 def _frame(windows: Sequence[Mapping[str, Any]], track: Mapping[Any, Any]) -> pd.DataFrame:

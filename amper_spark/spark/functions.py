@@ -103,7 +103,7 @@ def make_analyze_udf(
 
 
 def make_score_udf(model: str | Path) -> Callable[..., Column]:
-    """Make a UDF that labels windows.
+    """Make a UDF that labels windows, each by itself: the stage `score` hears those around it, too.
 
     Parameters
     ----------

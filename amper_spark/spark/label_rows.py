@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.model import WAYS
+from amper_spark.classify.surroundings import stretches
 from amper_spark.classify.windows import TABLE_COLUMNS, assemble_matrix
 from amper_spark.spark.schemas import LABELS
 from amper_spark.spark.view_definitions import find_view
@@ -29,7 +31,8 @@ LABEL_SCHEMA = pa.schema(
 )
 """What `flat_labels` gives: the columns of the view ``window_labels`` that are the model's."""
 MOST_WINDOWS = 16_384
-"""So many are labelled at a time: a matrix of 27 MB, and distances to neighbours of as many."""
+"""So many are labelled at a time, give or take a recording's: a matrix of 39 MB, and distances to neighbours
+of as many."""
 
 _LISTS = LABELS.schema.field("windows").type
 
@@ -49,11 +52,14 @@ def labelled_lists(model: DescriptorModel, windows: pa.ListArray) -> pa.ListArra
         The column ``windows`` of ``labels``.
     """
     items = windows.flatten()
-    pieces = [
-        _labelled(model, items.slice(start, MOST_WINDOWS)) for start in range(0, len(items), MOST_WINDOWS)
-    ]
     lengths = pc.list_value_length(windows).to_numpy(zero_copy_only=False)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    recording = np.repeat(np.arange(len(lengths)), lengths)
+    pieces = [
+        _labelled(model, items.slice(start, stop - start), recording[start:stop])
+        for start, stop in pairwise(_cuts(ends))
+    ]
+    offsets = pa.array(ends, pa.int32())
     labelled = pa.chunked_array(pieces, _LISTS.value_type).combine_chunks()
     return pa.ListArray.from_arrays(offsets, labelled, type=_LISTS)
 
@@ -98,8 +104,20 @@ def flat_labels(model: DescriptorModel, windows: pd.DataFrame) -> pd.DataFrame:
     return model.predict_labels(windows)[LABEL_SCHEMA.names]
 
 
-def _labelled(model: DescriptorModel, windows: pa.StructArray) -> pa.StructArray:
-    labels = model.label(matrix_of_items(windows))
+def _cuts(ends: npt.NDArray[np.int64]) -> list[int]:
+    """Choose where to cut between recordings, into pieces of `MOST_WINDOWS` where recordings allow it."""
+    cuts = [0]
+    for end, following in pairwise([*ends.tolist(), np.inf]):
+        if following - cuts[-1] > MOST_WINDOWS and end > cuts[-1]:
+            cuts.append(end)
+    return cuts
+
+
+def _labelled(
+    model: DescriptorModel, windows: pa.StructArray, recording: npt.NDArray[np.int64]
+) -> pa.StructArray:
+    number = pc.struct_field(windows, "window").to_numpy().astype(np.int64)
+    labels = model.label(matrix_of_items(windows), stretches(recording=recording, number=number))
     columns = {name: pc.struct_field(windows, name) for name in ("window", "start_s", "end_s")}
     columns["abstained"] = pa.array(labels.abstained)
     for way in WAYS:

@@ -166,7 +166,9 @@ def _joined(
         for name in _MADE_WITH_TAGS
         if len(values := {one[name] for one in tags if name in one}) == 1
     }
-    return Windows(matrix, np.repeat(of_track, lengths[order]), recordings), made_with
+    counts = lengths[order]
+    number = np.arange(len(matrix)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Windows(matrix, np.repeat(of_track, counts), number, recordings), made_with
 
 
 def _current_names(descriptors: list[str], catalogue: Catalogue) -> Words:

@@ -76,6 +76,7 @@ def _make_windows(
     return Windows(
         matrix=((sound @ axes + offsets) * scales).astype(np.float32),
         recording=recording,
+        number=np.tile(np.arange(windows_per_recording), n_recordings),
         recordings=Recordings(
             ids=np.array([f"recording-{index:05d}" for index in turn], dtype=object),
             descriptors=np.array(names, dtype=object)[descriptor],

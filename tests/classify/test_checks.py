@@ -86,6 +86,7 @@ def test_a_recording_without_windows_does_not_count(make_windows):
     silent = type(windows)(
         windows.matrix[windows.recording != 0],
         windows.recording[windows.recording != 0],
+        windows.number[windows.recording != 0],
         windows.recordings,
     )
     with pytest.raises(AmperSparkError, match="2 recordings"):

@@ -21,6 +21,7 @@ def noise(make_windows):
     return Windows(
         drift.reshape(len(made), -1).astype(np.float32),
         made.recording,
+        made.number,
         made.recordings,
     )
 

@@ -17,6 +17,7 @@ from amper_spark.classify.experiments import (
     plan_trials,
 )
 from amper_spark.classify.knn import HierarchicalKNN
+from amper_spark.classify.surroundings import stretches
 from amper_spark.classify.trials import listen
 
 PLAN = Plan(n_folds=3, curve_shares=(0.5,), abstain_share=0.4)
@@ -96,11 +97,20 @@ def test_everything_is_tried(findings):
 
 def test_remembering_is_not_taken_for_learning(findings):
     accuracy = {
-        test: heard.accuracy["free"].targets["mood"].window.value for test, heard in findings.heard.items()
+        test: (heard.alone or heard).accuracy["free"].targets["mood"].window.value
+        for test, heard in findings.heard.items()
     }
     assert accuracy[BY_WINDOW] > 0.9
     assert accuracy[BY_RECORDING] < 0.7
     assert accuracy[CROSS_VALIDATION] < 0.7
+
+
+def test_windows_are_told_better_in_their_surroundings(findings):
+    for test, heard in findings.heard.items():
+        assert (heard.alone is None) == (test == BY_WINDOW)
+    heard = findings.heard[CROSS_VALIDATION]
+    around, alone = (one.accuracy["free"].targets["mood"].window.value for one in (heard, heard.alone))
+    assert around > alone
 
 
 def test_every_training_recording_is_in_the_folds_once(windows, findings):
@@ -126,7 +136,8 @@ def test_the_model_is_the_one_that_was_tested(windows, findings):
 
 
 def test_it_abstains_about_as_often_as_it_was_asked_to(windows, findings):
-    labels = findings.model.label(windows.take(plan_trials(windows, PLAN)[0].test).matrix)
+    asked = windows.take(plan_trials(windows, PLAN)[0].test)
+    labels = findings.model.label(asked.matrix, stretches(recording=asked.recording, number=asked.number))
     assert 0.1 < labels.abstained.mean() < 0.7
 
 

@@ -8,8 +8,10 @@ from sklearn.base import clone
 
 from amper_spark.classify.calibration import Calibration, calibration_error
 from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model import WAYS, DescriptorModel, matrix_of
+from amper_spark.classify.surroundings import stretches
 from amper_spark.classify.trees import Answers
 from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, TONAL_COLUMNS, VECTOR_COLUMNS
 from amper_spark.descriptors.catalogue import load_catalogue
@@ -47,7 +49,7 @@ def calibrated(model, others):
         "free": classifier.predict_free(others.matrix),
         "joint": classifier.predict_joint(others.matrix)[1],
     }
-    model.calibrate(answers, nodes)
+    model.calibrate(answers, answers, nodes)
     return nodes
 
 
@@ -138,11 +140,34 @@ def test_each_target_and_way_has_a_calibration_of_its_own(model, windows):
     wrong = np.ones((n, 6), dtype=np.int64)
     n_right = np.array([0, 2, 4, 6, 8, 10])
     free = np.where(np.arange(n)[:, np.newaxis] < n_right, nodes, wrong)
-    model.calibrate({"free": Answers(free, confidences), "joint": Answers(nodes, confidences)}, nodes)
+    said = {"free": Answers(free, confidences), "joint": Answers(nodes, confidences)}
+    model.calibrate(said, said, nodes)
     assert all(isinstance(one, Calibration) for way in WAYS for one in model.calibration_[way])
     labels = model.label(windows.matrix[:3])
     np.testing.assert_allclose(labels.confidences["free"], np.tile(n_right / n, (3, 1)), rtol=1e-6)
     np.testing.assert_allclose(labels.confidences["joint"], 1)
+
+
+def test_windows_in_their_surroundings_have_calibrations_of_their_own(model, windows):
+    nodes, confidences = np.zeros((4, 6), dtype=np.int64), np.full((4, 6), 0.5, dtype=np.float32)
+    right, wrong = Answers(nodes, confidences), Answers(nodes + 1, confidences)
+    model.calibrate({"free": right, "joint": right}, {"free": wrong, "joint": wrong}, nodes)
+    stretch = np.zeros(len(windows), dtype=np.int64)
+    for way in WAYS:
+        np.testing.assert_allclose(model.label(windows.matrix).confidences[way], 0)
+        np.testing.assert_allclose(model.label(windows.matrix, stretch).confidences[way], 1)
+
+
+def test_a_window_that_is_unlike_its_recording_is_heard_as_the_others_are(windows):
+    model = DescriptorModel(HierarchicalKNN(1).fit(windows.matrix, windows.descriptors))
+    stretch = stretches(recording=windows.recording, number=windows.number)
+    matrix, place = windows.matrix.copy(), int(np.flatnonzero(windows.number == 2)[0])
+    other = np.flatnonzero(windows.descriptors != windows.descriptors[place])[-1]
+    matrix[place] = windows.matrix[other]
+    assert model.label(matrix).descriptors[place] == windows.descriptors[other]
+    assert model.label(matrix, stretch).descriptors[place] == windows.descriptors[place]
+    without = DescriptorModel(model.classifier, reach=0)
+    np.testing.assert_array_equal(without.label(matrix, stretch).descriptors, model.label(matrix).descriptors)
 
 
 def test_it_abstains_by_calibrated_confidence(classifier, windows):
@@ -150,7 +175,9 @@ def test_it_abstains_by_calibrated_confidence(classifier, windows):
     model = DescriptorModel(classifier, abstain_below=0.01)
     assert not model.label(windows.matrix).abstained.any()
     said = Answers(np.zeros((10, 6), dtype=np.int64), np.ones((10, 6), dtype=np.float32))
-    model.calibrate({"free": said, "joint": said}, np.ones((10, 6), dtype=np.int64))
+    model.calibrate(
+        {"free": said, "joint": said}, {"free": said, "joint": said}, np.ones((10, 6), dtype=np.int64)
+    )
     assert model.label(windows.matrix).abstained.all()
 
 
@@ -177,7 +204,7 @@ def test_untrusted_it_is_not_loaded(model):
 
 def test_it_can_be_cloned(model):
     copy = clone(model)
-    assert copy.get_params(deep=False).keys() == {"classifier", "made_with", "abstain_below"}
+    assert copy.get_params(deep=False).keys() == {"classifier", "made_with", "abstain_below", "reach"}
     assert copy.made_with == model.made_with
     assert not hasattr(copy, "calibration_")
 

@@ -31,6 +31,7 @@ def corpus(counts, *, n_windows=3, halves=("A", "B"), fonts=("one", "two"), orde
     return Windows(
         matrix=np.zeros((len(recording), len(MATRIX_COLUMNS)), dtype=np.float32),
         recording=recording,
+        number=np.concatenate([np.arange(length) for length in windows_of[order]]),
         recordings=Recordings(
             ids=np.array([f"r{i:04d}" for i in turn], dtype=object)[order],
             descriptors=descriptors[order],

@@ -117,7 +117,8 @@ def test_every_window_gets_what_the_model_says(score, lake, model, chosen):
         )
         for ours, theirs in zip(row["windows"], truth["windows"], strict=True):
             assert all(ours[name] == theirs[name] for name in ("window", "start_s", "end_s"))
-        said = model.label(matrix_of(pd.DataFrame(truth["windows"])))
+        heard = pd.DataFrame(truth["windows"])
+        said = model.label(matrix_of(heard), np.zeros(len(heard), dtype=np.int64))
         for place, ours in enumerate(row["windows"]):
             for way in ("free", "joint"):
                 values = {target: said.values[way][target][place] for target in TARGETS}
@@ -269,6 +270,8 @@ def test_lists_keep_their_lengths_however_they_are_cut(model, monkeypatch):
     lists = [window_rows(sounds(rng, of=DESCRIPTORS[1], count=count)) for count in (2, 0, 5)]
     whole = labelled_lists(model, pa.array(lists, pa.list_(WINDOWS))).to_pylist()
     assert [len(windows) for windows in whole] == [2, 0, 5]
+    for windows, labels in zip(lists, whole, strict=True):
+        assert close_to(labelled_lists(model, pa.array([windows], pa.list_(WINDOWS))).to_pylist(), [labels])
     cut = labelled_lists(model, pa.array([[], *lists], pa.list_(WINDOWS)).slice(2))
     assert close_to(cut.to_pylist(), whole[1:])
     monkeypatch.setattr("amper_spark.spark.label_rows.MOST_WINDOWS", 3)
@@ -296,16 +299,17 @@ def udf_rows(spark, lake, udf):
     return rows.select("track_id", "window", "label.*").orderBy("track_id", "window").toArrow()
 
 
-def test_the_udf_says_what_the_stage_does(spark, score, lake, chosen):
-    score(lake)
+def test_the_udf_says_what_the_model_says_of_each_window_by_itself(spark, lake, model, chosen):
     ours = udf_rows(spark, lake, make_score_udf(chosen.folder))
-    theirs = read_view(lake, "window_labels").sort_by([("track_id", "ascending"), ("window", "ascending")])
+    windows = read_view(lake, "windows").sort_by([("track_id", "ascending"), ("window", "ascending")])
+    theirs = model.predict_labels(windows.to_pandas())
     assert ours.column_names[2:] == LABEL_SCHEMA.names
-    for name in ours.column_names:
+    assert ours["track_id"].to_pylist() == windows["track_id"].to_pylist()
+    for name in LABEL_SCHEMA.names:
         if name.endswith("_confidence"):
-            assert ours[name].to_pylist() == pytest.approx(theirs[name].to_pylist(), rel=1e-5)
+            assert ours[name].to_pylist() == pytest.approx(theirs[name].tolist(), rel=1e-5)
         else:
-            assert ours[name].to_pylist() == theirs[name].to_pylist()
+            assert ours[name].to_pylist() == theirs[name].tolist()
 
 
 def test_on_a_cluster_the_model_is_sent_along(spark, lake, chosen, monkeypatch):

@@ -73,7 +73,7 @@ def model(windows):
     model = DescriptorModel(classifier, made_with=made, abstain_below=0.2)
     hierarchy = Hierarchy.of_catalogue(load_catalogue(), DESCRIPTORS)
     labels = {"free": classifier.predict_free(matrix), "joint": classifier.predict_joint(matrix)[1]}
-    model.calibrate(labels, hierarchy.codes[hierarchy.encode(names)])
+    model.calibrate(labels, labels, hierarchy.codes[hierarchy.encode(names)])
     return model
 
 
