@@ -7,7 +7,8 @@ happens to lack, another has. That hears 26 s in place of 10.
 References
 ----------
 .. [1] Meng, A., Ahrendt, P., Larsen, J. and Hansen, L. K. "Temporal feature integration for music genre
-       classification." IEEE Transactions on Audio, Speech and Language Processing 15 (2007): late integration.
+       classification." IEEE Transactions on Audio, Speech and Language Processing 15 (2007): late
+       integration.
 """
 
 from __future__ import annotations
