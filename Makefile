@@ -85,9 +85,9 @@ bench-render: $(READY) ## Measure what rendering costs, on an hour of audio, and
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.render --write-docs --command "make bench-render"
 
-bench-score: $(READY) ## Measure windows a second of KNN and MLP, and the approximate KNN's labels (2 min)
+bench-score: $(READY) ## Measure windows a second of KNN and MLP, and the approximate KNN's labels; of renders in STUDY, if it is there (2 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
-		$(BIN)/python -m benchmarks.score
+		$(BIN)/python -m benchmarks.score $(if $(wildcard $(STUDY)/tables),--lake $(STUDY))
 
 bench-server: $(READY) ## Put the render server under load, 64 clients at once, and write docs/load.md (15 min)
 	@$(BIN)/python -m benchmarks.load --write-docs --command "make bench-server"

@@ -1,6 +1,6 @@
 """Hierarchical classification by hiclass beside ours, on the style tree: genre, subgenre, mood.
 
-``python -m benchmarks.hierarchies [--windows FILE.npz] [--renders-per-duration N]``. Both let the five
+``python -m benchmarks.hierarchies [--lake LAKE] [--renders-per-duration N]``. Both let the five
 nearest windows vote below each node; hiclass fits one KNN of scikit-learn for each parent and predicts by
 each of them in turn. Fitted on some recordings, asked about others. Accuracy is per window, end to end.
 
@@ -12,7 +12,6 @@ targets, hiclass's for those of one tree. So hiclass stays out of the models.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hiclass
@@ -43,8 +42,8 @@ def main() -> None:
     """Fit both, let both predict, print what that cost and how often they were right."""
     options = _options()
     windows = (
-        read_windows(options.windows)
-        if options.windows
+        read_windows(options.lake)
+        if options.lake
         else made_up_windows(renders_per_duration=options.renders_per_duration)
     )
     training, asked = held_out(windows, n_queries=options.queries)
@@ -113,7 +112,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--windows", type=Path, help="archive of numpy with the windows of a corpus")
+    parser.add_argument("--lake", metavar="LAKE", help="lake with analysed renders")
     parser.add_argument("--queries", type=int, default=2_000, help="how many windows are predicted, or more")
     parser.add_argument(
         "--renders-per-duration", type=int, default=33, help="size of the corpus that is made up else"

@@ -1,20 +1,18 @@
 """What scoring costs: windows a second on one core, all six targets, from features to labels and confidences.
 
-``make bench-score``, or ``python -m benchmarks.score [--windows FILE.npz] [--queries N]``. Models are fitted
+``make bench-score``, or ``python -m benchmarks.score [--lake LAKE] [--queries N]``. Models are fitted
 on a full training set, some 250,000 windows, and label windows of other recordings. KNN is also measured in
 its approximate mode, and how many labels of each target that leaves as they are. The MLP costs the same
 whatever it has learnt: it is fitted on few windows. Exit status 1 where a target is missed.
 
-The windows of the corpus may be given: an archive of numpy with ``matrix`` [n, column], ``recording`` [n] and
-``descriptors`` [recordings]. Otherwise they are made up, spread as those of renders are, but harder to tell
-apart: more neighbours have to be asked below more nodes.
+The windows are those of a lake, such as `make study-train` leaves behind. Without one they are made up,
+spread as those of renders are, but harder to tell apart: more neighbours have to be asked below more nodes.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +22,7 @@ from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model import WAYS, DescriptorModel
+from amper_spark.classify.surroundings import stretches
 from benchmarks.cost import cpu_s
 from benchmarks.performance_tables import Table
 from benchmarks.results import report_console
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from amper_spark.classify.model import Labels
-    from amper_spark.classify.windows import Matrix, Windows
+    from amper_spark.classify.windows import Windows
 
 KNN, APPROXIMATE, MLP = "KNN", "KNN, approximate", "MLP"
 MIN_PER_S = {KNN: 2_000, APPROXIMATE: 5_000, MLP: 50_000}
@@ -64,22 +63,21 @@ class Measured(NamedTuple):
 def main() -> None:
     """Measure, print the tables, and judge."""
     options = _options()
-    windows = read_windows(options.windows) if options.windows else made_up_windows()
+    windows = read_windows(options.lake) if options.lake else made_up_windows()
     training, asked = held_out(windows, n_queries=options.queries)
-    queries = asked.matrix
     knn = HierarchicalKNN()
     with threadpool_limits(limits=1):
         knn_fit_s = cpu_s(lambda: knn.fit(training.matrix, training.descriptors))
-        found = {KNN: measured(knn, queries, knn_fit_s, options.repeats)}
+        found = {KNN: measured(knn, asked, knn_fit_s, options.repeats)}
         knn.set_params(approximate=True)
-        found[APPROXIMATE] = measured(knn, queries, knn_fit_s, options.repeats)
+        found[APPROXIMATE] = measured(knn, asked, knn_fit_s, options.repeats)
         mlp, mlp_fit_s = _fitted_mlp(training)
-        found[MLP] = measured(mlp, queries, mlp_fit_s, options.repeats)
+        found[MLP] = measured(mlp, asked, mlp_fit_s, options.repeats)
     equal = equal_labels(found[KNN].labels, found[APPROXIMATE].labels)
-    judged = list(targets(found, equal, n_queries=len(queries)))
+    judged = list(targets(found, equal, n_queries=len(asked)))
     console = report_console()
     console.print(f"{len(training):,} windows of {len(training.recordings):,} recordings were learnt from.")
-    for table in (_cost_table(found, len(queries)), _equal_table(equal), _targets_table(judged)):
+    for table in (_cost_table(found, len(asked)), _equal_table(equal), _targets_table(judged)):
         console.print(table.for_terminal())
     figures = [f"{target.key}={target.value:.{4 if target.limit <= 1 else 0}f}" for target in judged]
     console.print("RESULT " + " ".join(figures), soft_wrap=True)
@@ -96,12 +94,14 @@ def held_out(windows: Windows, *, n_queries: int) -> tuple[Windows, Windows]:
 
 
 def measured(
-    classifier: HierarchicalKNN | HierarchicalMLP, queries: Matrix, fit_s: float, repeats: int
+    classifier: HierarchicalKNN | HierarchicalMLP, asked: Windows, fit_s: float, repeats: int
 ) -> Measured:
-    """Label all queries once to warm up, and then for each round."""
+    """Label all windows, in their surroundings, once to warm up, and then for each round."""
     model = DescriptorModel(classifier)
-    labels = model.label(queries)
-    return Measured(fit_s, [cpu_s(lambda: model.label(queries)) for _ in range(repeats)], labels)
+    stretch = stretches(recording=asked.recording, number=asked.number)
+    labels = model.label(asked.matrix, stretch)
+    runs_s = [cpu_s(lambda: model.label(asked.matrix, stretch)) for _ in range(repeats)]
+    return Measured(fit_s, runs_s, labels)
 
 
 def equal_labels(exact: Labels, approximate: Labels) -> dict[str, dict[str, float]]:
@@ -178,7 +178,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--windows", type=Path, help="archive of numpy with the windows of a corpus")
+    parser.add_argument("--lake", metavar="LAKE", help="lake with analysed renders")
     parser.add_argument("--queries", type=int, default=5_000, help="how many windows are labelled, or more")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of which the median counts")
     return parser.parse_args()

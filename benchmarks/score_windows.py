@@ -1,8 +1,6 @@
-"""Windows to measure models on: those of a file, or such as a full corpus would have, made up."""
+"""Windows to measure models on: those of a lake, or such as a full corpus would have, made up."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +8,8 @@ import numpy.typing as npt
 from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, Recordings, Windows
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.features.registry import FEATURES
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from amper_spark.spark.lake import Lake
+from amper_spark.spark.training_material import read_material
 
 # Variances of the 21 standardised features along their common principal components: between descriptors,
 # between recordings of a descriptor, and between windows of a recording; measured on 408 renders of 20 s.
@@ -27,14 +24,9 @@ _WINDOWS_OF_RENDERS = (1, 11, 26)
 """Of renders of 10, 30 and 60 s."""
 
 
-def read_windows(file: Path) -> Windows:
-    """Read an archive of numpy: ``matrix``, ``recording``, and a descriptor a recording, ``descriptors``."""
-    with np.load(file, allow_pickle=False) as archive:
-        return _with_recordings(
-            archive["matrix"].astype(np.float32),
-            archive["recording"].astype(np.int64),
-            archive["descriptors"].astype(str).tolist(),
-        )
+def read_windows(lake: str) -> Windows:
+    """Read what `train` would learn from in a lake: the windows of renders with the usual font."""
+    return read_material(Lake(lake), catalogue=load_catalogue()).windows
 
 
 def made_up_windows(*, renders_per_duration: int = 33, seed: int = 0) -> Windows:
@@ -77,22 +69,21 @@ def made_up_windows(*, renders_per_duration: int = 33, seed: int = 0) -> Windows
     bands = np.linalg.qr(rng.normal(size=(len(MATRIX_COLUMNS) - len(STORED_COLUMNS), sum(~stored))))[0]
     logmel = features[:, ~stored] @ bands.T
     matrix = np.column_stack([features[:, stored], logmel]).astype(np.float32)
-    return _with_recordings(matrix, recording, [catalogue[place].name for place in descriptor])
+    unknown = np.full(len(descriptor), "", dtype=object)
+    return Windows(
+        matrix,
+        recording,
+        number=np.arange(len(recording)) - np.searchsorted(recording, recording),
+        recordings=Recordings(
+            ids=np.arange(len(descriptor)).astype(str).astype(object),
+            descriptors=np.array([catalogue[place].name for place in descriptor], dtype=object),
+            halves=unknown,
+            fonts=unknown,
+        ),
+    )
 
 
 def _spread(variances: tuple[float, ...], n: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     drawn = np.zeros((n, len(FEATURES)))
     drawn[:, : len(variances)] = rng.normal(size=(n, len(variances))) * np.sqrt(variances)
     return drawn
-
-
-def _with_recordings(
-    matrix: npt.NDArray[np.float32], recording: npt.NDArray[np.int64], descriptors: list[str]
-) -> Windows:
-    n = len(descriptors)
-    unknown = np.full(n, "", dtype=object)
-    ids = np.array([str(place) for place in range(n)], dtype=object)
-    number = np.arange(len(recording)) - np.searchsorted(recording, recording)
-    return Windows(
-        matrix, recording, number, Recordings(ids, np.array(descriptors, dtype=object), unknown, unknown)
-    )
