@@ -200,7 +200,7 @@ def experiment(
     for trial in trials:
         on_step(str(trial))
         fitted = _fitted(classifier, windows.take(trial.train))
-        known_parents = trial.kind in (BY_RECORDING, BY_WINDOW)
+        known_parents = trial.kind in (BY_RECORDING, BY_WINDOW, UNSEEN_PATTERNS)
         # Split by window, what surrounds a window has been learnt from: the study asked about each by itself.
         reach = 0 if trial.kind == BY_WINDOW else REACH
         heard = listen(fitted, windows.take(trial.test), below=known_parents, reach=reach)
@@ -208,7 +208,7 @@ def experiment(
         if trial.kind == BY_RECORDING:
             chosen = fitted
     known = None if others is None else _known(others, chosen)
-    unseen = {UNSEEN_FONT: listen(chosen, known)} if known else {}
+    unseen = {UNSEEN_FONT: listen(chosen, known, below=True)} if known else {}
     training, testing = windows.take(trials[0].train), windows.take(trials[0].test)
     on_step(IMPORTANCE)
     importance = permutation_importance(chosen, testing, seed=plan.seed)

@@ -40,7 +40,7 @@ FEATURE_SETS = ("study", "discriminant")
 
 N_COMPONENTS = 3
 """Principal components of the log-mel spectrum among the features of the study."""
-N_DISCRIMINANTS = 32
+N_DISCRIMINANTS = 64
 """Of fewer descriptors there are fewer."""
 SHRINKAGE = 0.05
 """How far the covariance within descriptors is drawn towards that of unrelated columns."""
@@ -165,7 +165,8 @@ def _discriminants(matrix: Matrix64, descriptors: npt.NDArray[np.str_]) -> Matri
     r"""Map columns to discriminants, the best one first, within descriptors (nearly) uncorrelated.
 
     They are the largest solutions of :math:`S_B w = \lambda ((1 - s) S_W + s I) w`, with the covariances of
-    standardised columns between and within descriptors and the shrinkage s.
+    standardised columns between and within descriptors and the shrinkage s, times :math:`\sqrt{\lambda /
+    (1 + \lambda)}`: a direction counts by the share of its variance that tells descriptors apart.
     """
     level_free = matrix.copy()
     level_free[:, _LOGMEL] -= matrix[:, _LOGMEL].mean(axis=1, keepdims=True)
@@ -178,12 +179,13 @@ def _discriminants(matrix: Matrix64, descriptors: npt.NDArray[np.str_]) -> Matri
     between = (means * n_members).T @ means / len(matrix)
     within = standardised.T @ standardised / len(matrix) - between
     n_columns, n = len(between), min(N_DISCRIMINANTS, len(names) - 1)
-    _, found = eigh(
+    ratio, found = eigh(
         between,
         (1 - SHRINKAGE) * within + SHRINKAGE * np.eye(n_columns),
         subset_by_index=(n_columns - n, n_columns - 1),
     )
     weights = np.zeros((len(MATRIX_COLUMNS), n))
-    weights[_IS_HEARD] = found[:, ::-1] / scaler.scale_[:, np.newaxis]
+    share = np.maximum(ratio, 0.0) / (1.0 + np.maximum(ratio, 0.0))
+    weights[_IS_HEARD] = (found * np.sqrt(share))[:, ::-1] / scaler.scale_[:, np.newaxis]
     weights[_LOGMEL] -= weights[_LOGMEL].mean(axis=0)  # the mean of the bands counts for nothing
     return weights

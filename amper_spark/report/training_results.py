@@ -45,6 +45,7 @@ WANTED = {
 }
 """What the better kind of model is to reach, per window, parents predicted."""
 TESTS = (BY_RECORDING, CROSS_VALIDATION, UNSEEN_FONT, UNSEEN_PATTERNS, BY_WINDOW)
+_HARDER = (BY_RECORDING, UNSEEN_FONT, UNSEEN_PATTERNS)
 
 _INTRODUCTION = """\
 # What models hear
@@ -119,30 +120,24 @@ def _wanted(findings: Mapping[str, Findings]) -> str:
     for test, targets in WANTED.items():
         heard = {kind: one.heard[test] for kind, one in findings.items() if test in one.heard}
         for target, wanted in targets.items():
-            if not heard:
-                rows.append((f"{target}, {test}", *["not tested"] * 3, f"{wanted:.2f}", "no"))
-                continue
-            by_themselves = {kind: one.alone or one for kind, one in heard.items()}
-            alone = max((_better(by_themselves, target, way) for way in WAYS), key=_value)
-            better = [_better(heard, target, way) for way in WAYS]
-            is_met = max(map(_value, better)) >= wanted
-            told = [f"{figure} ({kind})" for figure, kind in (alone, *better)]
-            rows.append((f"{target}, {test}", *told, f"{wanted:.2f}", "yes" if is_met else "**no**"))
+            alone = {kind: one.alone or one for kind, one in heard.items()}
+            told = [_better(ones, target, way, wanted) for ones in (alone, heard) for way in WAYS]
+            rows.append((f"{target}, {test}", f"{wanted:.2f}", *told))
     return (
         "## Targets\n\nPer window, parents predicted; the better kind of model. Free: each tree by itself; "
-        "joint: what the most probable descriptor says; alone: each window by itself, the better way.\n\n"
-        + _table(("", "alone", *WAYS, "at least", "met"), rows)
+        "joint: what the most probable descriptor says. What reaches the target is **bold**.\n\n"
+        + _table(("", "at least", *(f"alone, {way}" for way in WAYS), *WAYS), rows)
     )
 
 
-def _value(told: tuple[Figure, str]) -> float:
-    return told[0].value
-
-
-def _better(heard: Mapping[str, Heard], target: str, way: str) -> tuple[Figure, str]:
+def _better(heard: Mapping[str, Heard], target: str, way: str, wanted: float) -> str:
+    """Quote the better kind's figure."""
+    if not heard:
+        return "not tested"
     figures = {kind: window_accuracy(one, way=way)[target] for kind, one in heard.items()}
     kind = max(figures, key=lambda kind: figures[kind].value)
-    return figures[kind], kind
+    said = f"{figures[kind]} ({kind})"
+    return f"**{said}**" if figures[kind].value >= wanted else said
 
 
 def _primary(findings: Mapping[str, Findings]) -> str:
@@ -168,14 +163,20 @@ def _as_in_the_study(findings: Mapping[str, Findings]) -> str:
             if kind not in findings:
                 continue
             heard = findings[kind].heard
-            by_recording = heard[BY_RECORDING].alone or heard[BY_RECORDING]
-            window, recording = (study_figure(one, row) for one in (heard[BY_WINDOW], by_recording))
+            window = study_figure(heard[BY_WINDOW], row)
             is_reached = "yes" if window is not None and window.value >= study else "**no**"
-            rows.append((row, kind, f"{study:.3f}", window, is_reached, recording))
+            others = [
+                study_figure(heard[test].alone or heard[test], row) if test in heard else "not tested"
+                for test in _HARDER
+            ]
+            rows.append((row, kind, f"{study:.3f}", window, is_reached, *others))
     return (
         "## The study's table\n\nAs there, subgenre, mood, valence and momentum are told below the *true* "
         "parent, binary rows are the mean over classes of the accuracy of yes or no, and windows are heard "
-        "alone.\n\n" + _table(("", "model", "study", "ours by window", "reached", "ours by recording"), rows)
+        "alone.\n\n"
+        + _table(
+            ("", "model", "study", "ours by window", "reached", *(f"ours {test}" for test in _HARDER)), rows
+        )
     )
 
 
@@ -193,14 +194,14 @@ def _beside(findings: Mapping[str, Findings]) -> str:
             ("hierarchical F", heard.accuracy["free"].hierarchical_f),
         ):
             rows.append((name, kind, figure, "", "", "", ""))
-    return "## By recording, beside\n\n" + _table(
+    return f"## By recording, beside\n\n{_asked(findings)}\n\n" + _table(
         (
             "",
             "model",
             "vote of a recording",
             "macro recall",
             "joint",
-            "below true parent",
+            "below true parent, alone",
             "calibration error",
         ),
         rows,
@@ -216,30 +217,38 @@ def _binary(findings: Mapping[str, Findings]) -> str:
             )
     return (
         "## Yes or no, by recording\n\nFor each class whether a window is of it. Accuracy flatters: "
-        "always to say no is nearly always right.\n\n"
+        f"always to say no is nearly always right. {_asked(findings)}\n\n"
         + _table(("", "model", "accuracy", "always no", "balanced accuracy"), rows)
     )
 
 
 def _control(findings: Mapping[str, Findings]) -> str:
     rows = [
-        (target, kind, test.accuracy, f"{test.chance:.3f}", f"{test.p_value:.4f}")
+        (
+            target,
+            kind,
+            test.accuracy,
+            f"{test.chance:.3f}",
+            f"{test.p_value:.4f}" if test.is_conclusive else "not conclusive",
+            _sizes(test.accuracy),
+        )
         for kind, one in findings.items()
         for target, test in one.control.items()
     ]
     return (
         "## Control\n\nLabels shuffled among recordings, and learnt all the same: nothing may be left "
-        "of them by recording.\n\n" + _table(("", "model", "accuracy", "chance", "p"), rows)
+        "of them by recording. Windows are heard alone.\n\n"
+        + _table(("", "model", "accuracy", "chance", "p", "windows; recordings"), rows)
     )
 
 
 def _curve(findings: Mapping[str, Findings]) -> str:
     rows = [
-        (f"{n_recordings:,}", kind, *(f"{window_accuracy(heard)[target].value:.3f}" for target in TARGETS))
+        (f"{n_recordings:,}", kind, *(window_accuracy(heard)[target] for target in TARGETS))
         for kind, one in findings.items()
         for n_recordings, heard in sorted(one.curve.items())
     ]
-    return "## What more recordings bring\n\nBy recording.\n\n" + _table(
+    return f"## What more recordings bring\n\nBy recording. {_asked(findings)}\n\n" + _table(
         ("training recordings", "model", *TARGETS), rows
     )
 
@@ -258,12 +267,23 @@ def _confusions(findings: Findings, kind: str) -> str:
 
 def _importance(findings: Findings, kind: str) -> str:
     names = list(dict.fromkeys(one.feature for one in findings.importance))
-    drops = {(one.feature, one.target): one.drop.value for one in findings.importance}
-    rows = [(name, *(f"{drops[name, target]:+.3f}" for target in TARGETS)) for name in names]
+    drops = {(one.feature, one.target): one.drop for one in findings.importance}
+    rows = [(name, *(_signed(drops[name, target]) for target in TARGETS)) for name in names]
+    sizes = "; ".join({_sizes(one) for one in drops.values()})
     return (
         f"## What features matter\n\n{kind}: accuracy by recording that is lost where a feature is another "
-        "window's.\n\n" + _table(("feature", *TARGETS), rows)
+        f"window's. Windows are heard alone: {sizes}.\n\n" + _table(("feature", *TARGETS), rows)
     )
+
+
+def _signed(figure: Figure) -> str:
+    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
+
+
+def _asked(findings: Mapping[str, Findings]) -> str:
+    """Say how much the tests by recording ask about: the same of every kind of model."""
+    figure = window_accuracy(next(iter(findings.values())).heard[BY_RECORDING])["genre"]
+    return f"Asked about: {figure.n_windows:,} windows of {figure.n_recordings:,} recordings."
 
 
 def _sizes(figure: Figure) -> str:

@@ -96,7 +96,10 @@ def test_discriminants_are_those_of_scikit_learn(make_windows, monkeypatch):
     assert features.shape == (1200, 11)  # one less than descriptors
     reference *= np.sign((reference * features).sum(axis=0))
     reference -= reference.mean(axis=0)
-    np.testing.assert_allclose(features, reference / reference.std(), atol=5e-3)
+    means = np.stack([reference[names == name].mean(axis=0) for name in names])
+    between = means.var(axis=0) / reference.var(axis=0)
+    weighted = reference / reference.std(axis=0) * np.sqrt(between / (1 - between))
+    np.testing.assert_allclose(features, weighted / weighted.std(), atol=5e-3)
 
 
 def test_discriminants_find_what_differs_under_what_does_not():
