@@ -86,6 +86,8 @@ class Vector:
         Empty where there is none by definition.
     definition : str
         One sentence.
+    is_of_pitch_classes : bool
+        Whether there is an entry for each pitch class, C first: models take them by the tonic.
     """
 
     name: str
@@ -93,14 +95,15 @@ class Vector:
     unit: str
     range: str
     definition: str
-
-    @property
-    def is_of_pitch_classes(self) -> bool:
-        """Whether there is an entry for each pitch class, C first."""
-        return self.length == _CLASSES
+    is_of_pitch_classes: bool = False
 
 
 _CLASSES = len(PITCH_CLASSES)
+
+
+def _of_pitch_classes(name: str, bounds: str, definition: str) -> Vector:
+    return Vector(name, _CLASSES, "", bounds, definition, is_of_pitch_classes=True)
+
 
 VECTORS: tuple[Vector, ...] = (
     Vector("logmel", LOGMEL_BANDS, "dB", "", "mean level of the frames in mel bands from 0 to 11,025 Hz"),
@@ -118,12 +121,12 @@ VECTORS: tuple[Vector, ...] = (
         "",
         "autocorrelation of the onset strength in 3 bands, 1/4 to 8 beats later, 13 lags",
     ),
-    Vector("chroma", _CLASSES, "", "0 to 1", "mean energy of C to B, each frame divided by its largest"),
-    Vector("scale", _CLASSES, "", "0 to 1", "mean share of C to B, soft notes counted nearly as loud ones"),
-    Vector("bass", _CLASSES, "", "0 to 1", "mean share of C to B in the bass"),
-    Vector("chroma_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `chroma`"),
-    Vector("scale_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `scale`"),
-    Vector("bass_std", _CLASSES, "", "0 to 0.5", "standard deviation of the frames behind `bass`"),
+    _of_pitch_classes("chroma", "0 to 1", "mean energy of C to B, each frame divided by its largest"),
+    _of_pitch_classes("scale", "0 to 1", "mean share of C to B, soft notes counted nearly as loud ones"),
+    _of_pitch_classes("bass", "0 to 1", "mean share of C to B in the bass"),
+    _of_pitch_classes("chroma_std", "0 to 0.5", "standard deviation of the frames behind `chroma`"),
+    _of_pitch_classes("scale_std", "0 to 0.5", "standard deviation of the frames behind `scale`"),
+    _of_pitch_classes("bass_std", "0 to 0.5", "standard deviation of the frames behind `bass`"),
     Vector(
         "intervals",
         4 * len(INTERVAL_CLASSES),
