@@ -273,7 +273,11 @@ LABELS = Table(
             _column("model_version", pa.string(), "name and version of the registered model, @, and its id"),
             _column("batch_id", pa.string(), "batch of work that the row was committed with"),
             _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
-            _column("windows", _list_of(_LABELLED_WINDOW), "the windows of the analysis, in its order"),
+            _column(
+                "windows",
+                _list_of(_LABELLED_WINDOW),
+                "the windows of the analysis, each heard with those that overlap it",
+            ),
         ]
     ),
 )
