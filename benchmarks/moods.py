@@ -133,7 +133,8 @@ def _by_attribute(told: Told, styles: Styles, is_error: Mask) -> Table:
             steps.sum(axis=1) if name == "all together" else steps[:, column] for steps in (between, pairs)
         )
         figure = mean_figure(mistaken, told.recording[is_error])
-        rows.append((name, str(figure), f"{any_two.mean():.2f}", f"{figure.value / any_two.mean():.2f}"))
+        ratio = f"{figure.value / any_two.mean():.2f}" if any_two.any() else "all are alike"
+        rows.append((name, str(figure), f"{any_two.mean():.2f}", ratio))
     return Table(
         "How far apart the right and the said mood are, in steps",
         ("", "mistaken for each other", "any two of a style", "ratio"),

@@ -10,7 +10,7 @@ NAMES = ["a_calm", "a_loud", "a_odd", "b_calm"]
 
 @pytest.fixture
 def taken_apart():
-    """Two recordings of three windows: one of six is mistaken for a mood that differs in syncopation alone."""
+    """Two recordings of three windows: one of six is said to be of a mood with another syncopation."""
     told = Told(
         NAMES,
         true=np.array([0, 0, 0, 3, 3, 3]),
