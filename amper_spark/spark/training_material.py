@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from amper_spark.classify.checks import (
     FEWEST_RECORDINGS,
     require_finite,
     require_known_descriptors,
+    require_no_copies,
     require_trainable,
 )
+from amper_spark.classify.provenance import GENRE_SHARES
 from amper_spark.classify.splits import nested_subsets
 from amper_spark.classify.training import Material
 from amper_spark.errors import AmperSparkError
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 _LOG = logging.getLogger(__name__)
+
+_SHARE_DIGITS = 4
 
 
 def read_material(
@@ -60,8 +65,9 @@ def read_material(
     """
     found = read_labelled_windows(lake, catalogue=catalogue, corpus=corpus)
     require_known_descriptors(found.windows.recordings.descriptors.tolist(), catalogue)
+    require_no_copies(found.windows)
     windows, others = _apart(found.windows)
-    require_trainable(windows, catalogue=catalogue, analysis_versions=[found.analysis_version])
+    require_trainable(windows, catalogue=catalogue)
     if others is not None:
         require_finite(others)
     if limit is not None and limit < len(windows.recordings):
@@ -70,9 +76,16 @@ def read_material(
         **{name.removesuffix("_version"): value for name, value in found.made_with.items()},
         "analysis_version": found.analysis_version,
         "catalogue": catalogue.version,  # not that of renders: the model's trees are made from this one
+        GENRE_SHARES: _genre_shares(windows, catalogue),
     }
     tags = {f"{table}_delta_version": str(version) for table, version in found.snapshot.items()}
-    return Material(windows, others, made_with, tags | {"corpus": corpus or "all"})
+    return Material(windows, others, made_with, tags | {"corpus_name": corpus or "all"})
+
+
+def _genre_shares(windows: Windows, catalogue: Catalogue) -> str:
+    counts = Counter(catalogue[name].genre for name in windows.descriptors.tolist())
+    shares = {genre: round(count / len(windows), _SHARE_DIGITS) for genre, count in sorted(counts.items())}
+    return json.dumps(shares)
 
 
 def _evenly(recordings: Recordings, limit: int) -> Mask:

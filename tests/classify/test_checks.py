@@ -8,9 +8,7 @@ import pytest
 from amper_spark.classify.checks import (
     require_enough_recordings,
     require_known_descriptors,
-    require_model_fits,
-    require_one_analysis_version,
-    require_recording_ids,
+    require_no_copies,
     require_trainable,
 )
 from amper_spark.classify.windows import MATRIX_COLUMNS
@@ -20,43 +18,21 @@ from amper_spark.errors import AmperSparkError
 CATALOGUE = load_catalogue()
 
 
-def refusal(windows, versions=("1f0c",)):
+def refusal(windows):
     with pytest.raises(AmperSparkError) as refused:
-        require_trainable(windows, catalogue=CATALOGUE, analysis_versions=versions)
+        require_trainable(windows, catalogue=CATALOGUE)
     message = str(refused.value)
     assert "\n" not in message
     return message
 
 
 def test_good_windows_pass(make_windows):
-    require_trainable(make_windows(), catalogue=CATALOGUE, analysis_versions=["1f0c", "1f0c"])
+    require_trainable(make_windows(), catalogue=CATALOGUE)
 
 
 def test_an_empty_table(make_windows):
     windows = make_windows()
-    assert "there are no windows" in refusal(windows.take(np.zeros(len(windows), dtype=bool)), versions=())
-
-
-def test_mixed_analysis_versions(make_windows):
-    assert "1f0c, 9a2e" in refusal(make_windows(), versions=("9a2e", "1f0c", "9a2e"))
-    require_one_analysis_version(["1f0c"])
-
-
-@pytest.mark.parametrize("nothing", [None, "", "  ", float("nan")])
-def test_a_recording_without_id(make_windows, nothing):
-    windows = make_windows()
-    ids = windows.recordings.ids.copy()
-    ids[[3, 5]] = nothing
-    windows.recordings.ids[:] = ids
-    assert refusal(windows) == "no recording_id: recording 3 (2 of 48 recordings)"
-
-
-def test_recordings_of_the_same_id(make_windows):
-    windows = make_windows()
-    windows.recordings.ids[4] = windows.recordings.ids[7]
-    assert "'recording-00007' is there twice" in refusal(windows)
-    with pytest.raises(AmperSparkError, match=r"b\.flac"):
-        require_recording_ids(["r1", ""], names=["a.flac", "b.flac"])
+    assert "there are no windows" in refusal(windows.take(np.zeros(len(windows), dtype=bool)))
 
 
 def test_labels_that_the_catalogue_does_not_know(make_windows):
@@ -108,29 +84,32 @@ def test_what_is_no_number(make_windows, value):
 def test_large_numbers_are_numbers(make_windows):
     windows = make_windows()
     windows.matrix[:] = np.finfo(np.float32).max
-    require_trainable(windows, catalogue=CATALOGUE, analysis_versions=["1f0c"])
+    require_trainable(windows, catalogue=CATALOGUE)
 
 
-@pytest.mark.parametrize(
-    ("columns", "version", "offender"),
-    [
-        (MATRIX_COLUMNS, "9a2e", "analysis version 9a2e, the windows are of 1f0c"),
-        (MATRIX_COLUMNS, None, "analysis version unknown"),
-        (("loudness", *MATRIX_COLUMNS[1:]), "1f0c", f"column 0 is loudness, not {MATRIX_COLUMNS[0]}"),
-        (MATRIX_COLUMNS[:-1], "1f0c", f"{len(MATRIX_COLUMNS) - 1} columns, not {len(MATRIX_COLUMNS)}"),
-        ((*MATRIX_COLUMNS, "more"), "1f0c", f"{len(MATRIX_COLUMNS) + 1} columns, not {len(MATRIX_COLUMNS)}"),
-    ],
-)
-def test_a_model_of_other_windows(columns, version, offender):
-    with pytest.raises(AmperSparkError, match=re.escape(offender)) as refused:
-        require_model_fits(
-            model="amper-descriptors 3",
-            model_columns=columns,
-            model_version=version,
-            analysis_version="1f0c",
+def test_copies_are_found_wherever_their_windows_lie(make_windows):
+    windows = make_windows()
+    require_no_copies(windows)
+    for copy in (40, 7):
+        windows.matrix[windows.recording == copy] = windows.matrix[windows.recording == 3]
+    mixed = np.argsort(windows.number, kind="stable")  # the first window of each recording, then the second
+    scattered = type(windows)(
+        windows.matrix[mixed], windows.recording[mixed], windows.number[mixed], windows.recordings
+    )
+    for one in (windows, scattered):
+        with pytest.raises(AmperSparkError, match="copies among 48 recordings: 2, such as 'recording-00007'"):
+            require_no_copies(one)
+
+
+def test_nothing_is_a_copy_of_nothing(make_windows):
+    windows = make_windows()
+    require_no_copies(windows.take(np.zeros(len(windows), dtype=bool)))
+    is_silent = np.isin(windows.recording, [3, 4])
+    require_no_copies(
+        type(windows)(
+            windows.matrix[~is_silent],
+            windows.recording[~is_silent],
+            windows.number[~is_silent],
+            windows.recordings,
         )
-    assert "amper-descriptors 3" in str(refused.value)
-
-
-def test_a_model_of_these_windows():
-    require_model_fits(model="m", model_columns=MATRIX_COLUMNS, model_version="1f0c", analysis_version="1f0c")
+    )
