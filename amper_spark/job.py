@@ -36,6 +36,7 @@ FAILED = 1
 WRONG_USAGE = 2
 TOO_MANY_BAD = 3
 
+_KEPT = "What was finished is kept; run the same command again."
 _SPARK_PACKAGES = {"pyspark", "pyarrow", "deltalake", "pandas"}
 
 
@@ -141,7 +142,7 @@ class DocumentedCommand(click.Command):
 
 
 def job(
-    *, corpus: str, dry_run: str, force: str, limit: str
+    *, corpus: str, dry_run: str, force: str, limit: str, interrupted: str = _KEPT
 ) -> Callable[[Callable[..., int]], click.Command]:
     """Turn a function into a job.
 
@@ -149,6 +150,8 @@ def job(
     ----------
     corpus, dry_run, force, limit : str
         What the options that all jobs have do in this one: their help texts.
+    interrupted : str
+        What Ctrl-C leaves, and how to go on: a sentence.
 
     Returns
     -------
@@ -170,7 +173,7 @@ def job(
             limit: int | None,
             **own: Any,
         ) -> None:
-            with errors_in_one_line():
+            with errors_in_one_line(interrupted):
                 settings = load_config(config or default_config(), overrides)
                 configure_logging(settings.logs.format, settings.logs.level)
                 run = JobRun(function.__name__, settings, lake, corpus, dry_run, force, limit)
@@ -231,10 +234,15 @@ config_options = (
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line(interrupted: str = _KEPT) -> Iterator[None]:
     """Show the user's errors as messages, without a stack trace, and end with the right status.
 
     2 for a wrong configuration or argument, 1 for everything else that the user can put right.
+
+    Parameters
+    ----------
+    interrupted : str
+        What Ctrl-C leaves, and how to go on: a sentence.
     """
     try:
         yield
@@ -249,7 +257,7 @@ def errors_in_one_line() -> Iterator[None]:
         click.echo(f"Error: {error}", err=True)
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        click.echo("Stopped. What was finished is kept; run the same command again.", err=True)
+        click.echo(f"Stopped. {interrupted}", err=True)
         sys.exit(FAILED)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _SPARK_PACKAGES:

@@ -13,6 +13,7 @@ from amper_spark.job import JobRun, job
     dry_run="Say what would be learnt from, what would be tried, and how long that would take.",
     force="Train again what has been trained before, on the same windows in the same way.",
     limit="Learn from at most N recordings, as evenly over the descriptors as can be.",
+    interrupted="Nothing is registered; the same command begins anew.",
 )
 @click.option("--models", metavar="KIND,KIND", default="knn,mlp", show_default=True, help="Of knn, mlp.")
 @click.option(
@@ -20,7 +21,7 @@ from amper_spark.job import JobRun, job
     type=click.Choice(["recording", "window"]),
     default="recording",
     show_default=True,
-    help="window: the study's protocol alone, to compare with; nothing is registered.",
+    help="window: the study's protocol and the control, to compare with; nothing is registered.",
 )
 @click.option(
     "--results", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here too."

@@ -72,7 +72,7 @@ def list_models(*, lake: str, config: Path | None, overrides: tuple[str, ...]) -
 @click.argument("model", required=False)
 @_store_options
 def show(*, model: str | None, lake: str, config: Path | None, overrides: tuple[str, ...]) -> None:
-    r"""Show the model card of MODEL and what else is known of it.
+    r"""Show the model card of MODEL, and above it what decides whether it scores.
 
     MODEL is a version, an alias, or an MLflow model URI; without it, the champion is shown.
 
@@ -82,16 +82,20 @@ def show(*, model: str | None, lake: str, config: Path | None, overrides: tuple[
       amper-spark models show challenger
     """
     with errors_in_one_line():
+        from amper_spark.classify.promotion import DECIDING_TAGS
         from amper_spark.classify.registry import card_of, resolve
 
         store = _store(lake, config, overrides)
         one = resolve(store, model)
+        card = card_of(store, one) if one.version.isdigit() else ""
         for name, value in {"model": one.uri, "aliases": ", ".join(one.aliases), "run": one.run_id}.items():
             if value:
                 click.echo(f"{name}: {value}")
-        for name, value in sorted(one.tags.items()):
-            click.echo(f"{name}: {value}")
-        if one.version.isdigit() and (card := card_of(store, one)):
+        # A card says all else; where there is none, only the tags do.
+        for name in DECIDING_TAGS if card else sorted(one.tags):
+            if name in one.tags:
+                click.echo(f"{name}: {one.tags[name]}")
+        if card:
             click.echo(f"\n{card}", nl=False)
 
 

@@ -215,6 +215,17 @@ def require_chance(control: Mapping[str, ChanceTest]) -> None:
         raise AmperSparkError(f"the split leaks: shuffled labels are told, {', '.join(told)}")
 
 
+def inconclusive(control: Mapping[str, ChanceTest]) -> list[str]:
+    """Name the targets that a control says nothing of: not even right answers would have been above chance.
+
+    Parameters
+    ----------
+    control : mapping of str to ChanceTest
+        By target.
+    """
+    return [target for target, test in control.items() if not test.is_conclusive]
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a target's answers are compared with."""

@@ -9,6 +9,7 @@ that it has not heard; shuffled labels; fewer recordings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -154,6 +155,37 @@ def plan_trials(windows: Windows, plan: Plan) -> list[Trial]:
     return trials
 
 
+def check_split(classifier: HierarchicalClassifier, windows: Windows, plan: Plan) -> dict[str, ChanceTest]:
+    """Run the control of the split by recording.
+
+    Parameters
+    ----------
+    classifier : HierarchicalClassifier
+        Not fitted.
+    windows : Windows
+    plan : Plan
+
+    Returns
+    -------
+    dict of str to ChanceTest
+        By target.
+
+    Raises
+    ------
+    AmperSparkError
+        It is above chance: the two sides are not apart.
+    """
+    control = run_control(
+        classifier,
+        windows,
+        split=partial(by_recording, test_share=plan.test_share),
+        n_recordings=plan.control_recordings,
+        seed=plan.seed,
+    )
+    require_chance(control)
+    return control
+
+
 def experiment(
     classifier: HierarchicalClassifier,
     windows: Windows,
@@ -194,8 +226,7 @@ def experiment(
     """
     plan = plan or Plan()
     on_step(CONTROL)
-    control = run_control(classifier, windows, n_recordings=plan.control_recordings, seed=plan.seed)
-    require_chance(control)
+    control = check_split(classifier, windows, plan)
     said: dict[str, dict[int, Heard]] = {}
     for trial in trials:
         on_step(str(trial))

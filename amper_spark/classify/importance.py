@@ -20,11 +20,8 @@ from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.classify.intervals import Bootstrap, Figure
 from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, TONAL_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
-from amper_spark.features.registry import VECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from amper_spark.classify.estimator import HierarchicalClassifier
     from amper_spark.classify.windows import Windows
 
@@ -32,44 +29,27 @@ Matrix = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-COLUMN_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "timbre": ("mfcc_1", "mfcc_2", "mfcc_3", "logmel", "spectral_contrast"),
-    "brightness": (
-        "zero_crossing_rate",
-        "spectral_centroid",
-        "spectral_centroid_std",
-        "spectral_bandwidth",
-        "spectral_flatness",
-        "spectral_rolloff",
-    ),
-    "loudness": ("rms", "dynamic_range"),
-    "rhythm": ("spectral_flux", "onset_rate", "tempo", "pulse_clarity", "percussive_ratio", "periodicity"),
-    "texture": ("texture",),
-    "harmony": (
-        "chroma_entropy",
-        *(vector.name for vector in VECTORS if vector.is_of_pitch_classes),
-        "intervals",
-        "above_bass",
-        "persistence",
-        *TONAL_COLUMNS,
-    ),
-}
-"""Columns and vectors that say much the same: what one loses, the others of its group make up for."""
-
 N_WINDOWS = 5_000
+"""Drawn from those that are to be asked about."""
+N_REPEATS = 3
+
+_NAMES = (*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS)
+
+MOST_QUESTIONS = len(_NAMES) * N_REPEATS + 1
+"""How often each window is asked about if all columns are heard: each exchanged, and all as they are."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What a target's accuracy loses without some features.
+    """What a target's accuracy loses without a feature.
 
     Parameters
     ----------
     feature : str
-        The column or vector, or a group of them.
+        The column or vector.
     target : str
     drop : Figure
-        Accuracy by window as it is, minus the accuracy where the features are another window's.
+        Accuracy by window as it is, minus the accuracy where the feature is another window's.
     """
 
     feature: str
@@ -77,34 +57,15 @@ class Importance:
     drop: Figure
 
 
-def heard_columns(classifier: HierarchicalClassifier) -> dict[str, tuple[str, ...]]:
-    """Take each column that a classifier hears by itself, but the entries of vectors together.
-
-    Parameters
-    ----------
-    classifier : HierarchicalClassifier
-        Fitted.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        Columns and vectors by their own names.
-    """
-    names = (*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS)
-    is_heard = np.any(classifier.features_.weights_ != 0, axis=1)
-    return {name: (name,) for name in names if is_heard[_places([name])].any()}
-
-
 def permutation_importance(
     classifier: HierarchicalClassifier,
     windows: Windows,
     *,
-    groups: Mapping[str, Sequence[str]] | None = None,
-    n_repeats: int = 3,
+    n_repeats: int = N_REPEATS,
     n_windows: int | None = N_WINDOWS,
     seed: int = 0,
 ) -> tuple[Importance, ...]:
-    """Measure how much features matter: exchange them between windows, those of a group together.
+    """Measure how much features matter: exchange them between windows, the entries of a vector together.
 
     Parameters
     ----------
@@ -112,8 +73,6 @@ def permutation_importance(
         Fitted.
     windows : Windows
         Of recordings that it has not heard.
-    groups : mapping of str to sequence of str, optional
-        Columns and vectors by the name of their group, such as `COLUMN_GROUPS`; by default `heard_columns`.
     n_repeats : int > 0
         How often each is exchanged; drops are means.
     n_windows : int, optional
@@ -123,16 +82,13 @@ def permutation_importance(
     Returns
     -------
     tuple of Importance
-        Of free answers: for each group in its order, one a target.
+        Of free answers: for each column and vector that the classifier hears, one a target.
 
     Raises
     ------
     ParameterError
-        There is no such column; there are no windows; the classifier does not know a descriptor; a number is
-        out of range.
+        There are no windows; the classifier does not know a descriptor; a number is out of range.
     """
-    groups = heard_columns(classifier) if groups is None else groups
-    places_of = {name: _places(columns) for name, columns in groups.items()}
     if n_repeats < 1 or not len(windows) or (n_windows is not None and n_windows < 1):
         raise ParameterError(f"there must be windows and repeats, got {n_windows}, {n_repeats}")
     rng = np.random.default_rng(seed)
@@ -142,7 +98,11 @@ def permutation_importance(
     as_is = _is_right(classifier, asked.matrix, truth)
     bootstrap = Bootstrap.draw(len(asked.recordings), seed=seed)
     found = []
-    for name, places in places_of.items():
+    is_heard = np.any(classifier.features_.weights_ != 0, axis=1)
+    for name in _NAMES:
+        places = [MATRIX_COLUMNS.index(column) for column in VECTOR_COLUMNS.get(name, (name,))]
+        if not is_heard[places].any():
+            continue
         lost = np.zeros(truth.shape)
         for _ in range(n_repeats):
             exchanged = asked.matrix.copy()
@@ -165,16 +125,6 @@ def _is_right(classifier: HierarchicalClassifier, matrix: Matrix, truth: Codes) 
             for column, target in enumerate(TARGETS)
         ]
     )
-
-
-def _places(names: Sequence[str]) -> list[int]:
-    """Find the columns of the matrix that are named, or belong to a vector that is."""
-    columns: list[str] = []
-    for name in names:
-        if name not in VECTOR_COLUMNS and name not in MATRIX_COLUMNS:
-            raise ParameterError(f"windows have no column {name!r}")
-        columns += VECTOR_COLUMNS.get(name, (name,))
-    return [MATRIX_COLUMNS.index(column) for column in columns]
 
 
 def _draw(windows: Windows, n_windows: int | None, rng: np.random.Generator) -> Windows:

@@ -48,7 +48,7 @@ def import_mlflow() -> ModuleType:
         if error.name != "mlflow":
             raise
         raise MissingExtraError("MLflow", "models") from error
-    for chatter in ("mlflow", "alembic"):
+    for chatter in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(chatter).setLevel(logging.ERROR)
     return mlflow
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.promotion import DATA_TAG
 from amper_spark.terminal import counted
 
 if TYPE_CHECKING:
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from amper_spark.classify.intervals import Figure
 
 _KINDS = {"knn": "k nearest neighbours", "mlp": "multilayer perceptrons"}
+_OUTSIDE = "## Outside music"
 _PROVENANCE = {
     "analysis_version": "analysis version",
     "composer": "composer",
     "catalogue": "catalogue",
-    "snapshot": "snapshot of the lake",
+    "corpus_name": "corpus",
+    "tracks_delta_version": "version of the table tracks",
+    "analyses_delta_version": "version of the table analyses",
+    DATA_TAG: "key of these data",
     "git_commit": "commit of the code",
     "amper_spark": "amper_spark",
 }
@@ -54,13 +59,12 @@ class Outside:
 
     Parameters
     ----------
-    macro_recall : float
-    n_recordings : int
+    macro_recall : Figure
+        Of genre.
     vetoes : sequence of str
     """
 
-    macro_recall: float
-    n_recordings: int
+    macro_recall: Figure
     vetoes: Sequence[str] = ()
 
 
@@ -75,19 +79,18 @@ class Card:
     parameters : mapping of str to object
         Of the classifier.
     made_with : mapping of str to str
-        See `amper_spark.classify.model.DescriptorModel`.
+        What the model was made with and of, as the tags of its version say.
     data : CardData
     accuracy : mapping of str to mapping of str to Figure
         By column of the table, such as ``by recording`` or ``unseen font``; then by target.
     chance : mapping of str to float
         By target: accuracy of labels that were shuffled among recordings.
+    inconclusive : sequence of str
+        Targets that these say nothing of, see `amper_spark.classify.control.inconclusive`.
     calibration_error : mapping of str to float
         By target: expected calibration error of the free answers in the split by recording.
     abstain_below : float
         Confidence below which the model abstains; 0 never does.
-    abstained : float or None
-        Share of windows of the tested recordings that it abstains from.
-    outside : Outside or None
     """
 
     kind: str
@@ -96,10 +99,9 @@ class Card:
     data: CardData
     accuracy: Mapping[str, Mapping[str, Figure]]
     chance: Mapping[str, float] = field(default_factory=dict)
+    inconclusive: Sequence[str] = ()
     calibration_error: Mapping[str, float] = field(default_factory=dict)
     abstain_below: float = 0.0
-    abstained: float | None = None
-    outside: Outside | None = None
 
 
 def write_card(card: Card) -> str:
@@ -127,10 +129,34 @@ def write_card(card: Card) -> str:
         _data(card),
         _accuracy(card),
         _confidence(card),
-        _outside(card),
+        _outside("Not scored yet when this card was written: `amper-spark outside score`."),
         _limits(card),
         _use(),
     ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def with_outside(text: str, outside: Outside) -> str:
+    """Write a score on outside music into a card, in place of what it says there.
+
+    Parameters
+    ----------
+    text : str
+        The card; one without such a section gets it at its end.
+    outside : Outside
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    section = _outside(
+        f"Macro recall of the genre on {counted(outside.macro_recall.n_recordings, 'recording')} that are no "
+        f"renders: {outside.macro_recall}. Vetoes: {'; '.join(outside.vetoes) or 'none'}."
+    )
+    before, _, after = text.partition(_OUTSIDE)
+    _, heading, rest = after.partition("\n## ")
+    parts = [before.strip(), section, (heading + rest).strip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -175,10 +201,15 @@ def _accuracy(card: Card) -> str:
             cells.append(f"{card.chance[target]:.3f}" if target in card.chance else "")
         rows.append([target, *cells])
     sizes = {figure.n_recordings for of in card.accuracy.values() for figure in of.values()}
+    doubt = (
+        f"\n\nToo few recordings for shuffled labels to show a leak of {', '.join(card.inconclusive)}."
+        if card.inconclusive
+        else ""
+    )
     return (
         "## Accuracy\n\n"
         "Share of windows that are told right, parents predicted too, with its 95 % interval by bootstrap "
-        f"over recordings. Measured on {_range(sizes)} recordings.\n\n{_table(headings, rows)}"
+        f"over recordings. Measured on {_range(sizes)} recordings.\n\n{_table(headings, rows)}{doubt}"
     )
 
 
@@ -191,8 +222,7 @@ def _confidence(card: Card) -> str:
         if target in card.calibration_error
     ]
     said = (
-        f"It abstains where its confidence in the genre is below {card.abstain_below:.2f}"
-        + (f": from {card.abstained:.1%} of the windows tested." if card.abstained is not None else ".")
+        f"It abstains where its confidence in the genre is below {card.abstain_below:.2f}."
         if card.abstain_below
         else "It never abstains."
     )
@@ -203,15 +233,8 @@ def _confidence(card: Card) -> str:
     )
 
 
-def _outside(card: Card) -> str:
-    heading = "## Outside music\n\n"
-    if card.outside is None:
-        return f"{heading}Not scored yet when this card was written: `amper-spark outside score`."
-    vetoes = "; ".join(card.outside.vetoes) or "none"
-    return (
-        f"{heading}Macro recall of the genre on {counted(card.outside.n_recordings, 'recording')} that are "
-        f"no renders: {card.outside.macro_recall:.3f}. Vetoes: {vetoes}."
-    )
+def _outside(said: str) -> str:
+    return f"{_OUTSIDE}\n\n{said}"
 
 
 def _limits(card: Card) -> str:

@@ -22,10 +22,22 @@ ACCURACY_TAG = "accuracy_by_recording"
 RECALL_TAG = "outside_macro_recall"
 VETOES_TAG = "outside_vetoes"
 NO_VETO = "none"
+DATA_TAG = "data_key"
+"""Tells apart what was learnt from and asked about, see `amper_spark.classify.training.Material.data_key`."""
+DECIDING_TAGS = (
+    "kind",
+    ACCURACY_TAG,
+    RECALL_TAG,
+    VETOES_TAG,
+    "promoted_at",
+    "promoted_because",
+    "replaces",
+)
+"""What a version says of itself that has to do with promotion."""
 OUTSIDE_COMMAND = "amper-spark outside score"
 
 _COMPARABLE = {"catalogue": "catalogues"}
-_SAME_DATA = {"snapshot": "data", "analysis_version": "analysis versions", "composer": "composers"}
+_SAME_DATA = {DATA_TAG: "data", "analysis_version": "analysis versions", "composer": "composers"}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which code made something: version and commit."""
+"""What made a model, and of what: version and commit of the code, shares of what was learnt from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 from amper_spark import __version__
+
+GENRE_SHARES = "genre_shares"
+"""Where models say how much of what they have learnt from is of each genre: shares of windows, as JSON."""
 
 _DIGITS = 12
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amper_spark.classify.mlflow_settings import impatient
 from amper_spark.classify.packaging import save_folder
 from amper_spark.classify.registry import (
     CHALLENGER,
@@ -86,10 +87,16 @@ def register(
 
 def set_tags(store: Store, registered: RegisteredModel, tags: Mapping[str, object]) -> None:
     """Write down what has become known of a version."""
-    with store.explained("written"):
+    with store.explained("written"), impatient():
         client = store.client()
         for name, value in tags.items():
             client.set_model_version_tag(registered.name, registered.version, name, str(value)[:_MAX_TAG])
+
+
+def set_card(store: Store, registered: RegisteredModel, card: str) -> None:
+    """Give a version another model card."""
+    with store.explained("written"), impatient():
+        store.client().update_model_version(registered.name, registered.version, description=card)
 
 
 def crown(store: Store, registered: RegisteredModel, tags: Mapping[str, object]) -> None:
@@ -103,7 +110,7 @@ def crown(store: Store, registered: RegisteredModel, tags: Mapping[str, object])
         Why and when.
     """
     set_tags(store, registered, tags)
-    with store.explained("written"):
+    with store.explained("written"), impatient():
         client = store.client()
         client.set_registered_model_alias(registered.name, CHAMPION, registered.version)
         if CHALLENGER in registered.aliases:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from amper_spark.classify.mlflow_settings import impatient
 from amper_spark.classify.packaging import load_folder
 from amper_spark.classify.store import EXPERIMENT, Store
 from amper_spark.errors import AmperSparkError, ParameterError
@@ -95,7 +96,7 @@ def resolve(store: Store, model: str | None = None) -> RegisteredModel:
         )
     if not store.exists:
         raise AmperSparkError(f"no model is in MLflow's store {store.name}: amper-spark train makes one")
-    with store.explained("read"):
+    with store.explained("read"), impatient():
         client = store.client()
         if by_version is not None:
             return _find(store, client, by_version)
@@ -106,7 +107,7 @@ def versions(store: Store) -> list[RegisteredModel]:
     """List all versions, the latest first."""
     if not store.exists:
         return []
-    with store.explained("read"):
+    with store.explained("read"), impatient():
         client = store.client()
         found = client.search_model_versions(f"name = '{MODEL_NAME}'", max_results=1_000)
         # What is found does not say its aliases.
@@ -136,7 +137,8 @@ def download(store: Store, registered: RegisteredModel, to: Path) -> Path:
             return to
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        location = store.client().get_logged_model(registered.model_id).artifact_location
+        with impatient():
+            location = store.client().get_logged_model(registered.model_id).artifact_location
         to.mkdir(parents=True, exist_ok=True)
         repository = get_artifact_repository(location, tracking_uri=store.tracking_uri)
         repository.download_artifacts("", str(to))  # type: ignore[no-untyped-call]  # MLflow's own
@@ -164,7 +166,7 @@ def load(store: Store, registered: RegisteredModel) -> DescriptorModel:
 
 def card_of(store: Store, registered: RegisteredModel) -> str:
     """Give the model card of a version; empty where it has none."""
-    with store.explained("read"):
+    with store.explained("read"), impatient():
         found = store.client().get_model_version(registered.name, registered.version)
         return found.description or ""
 

@@ -44,8 +44,7 @@ class Split:
     Parameters
     ----------
     name : str
-        What it is reported as: ``recording``, ``window``, ``fold_1`` and so on, ``unseen_patterns``,
-        ``unseen_font``.
+        What it is reported as: ``recording``, ``window``, ``fold_1`` and so on, ``unseen_patterns``.
     train, test : np.ndarray [shape=(n,), dtype=bool]
         Of windows.
     unit : str
@@ -184,42 +183,13 @@ def unseen_patterns(windows: Windows) -> Split | None:
         None where the recordings allow no such test: a half is missing, or half A has but one descriptor.
     """
     halves = windows.recordings.halves
-    return _unseen("unseen_patterns", windows, halves == TRAINED_HALF, halves == TESTED_HALF)
-
-
-def unseen_font(windows: Windows, *, trained_font: str | None = None) -> Split | None:
-    """Learn from the renders that were played with one SoundFont, and test on those played with others.
-
-    All that have a font are on one of the sides; only of a descriptor that the font learnt from has no render
-    of nothing is asked.
-
-    Parameters
-    ----------
-    windows : Windows
-    trained_font : str, optional
-        The font to learn from; by default that of most recordings, of equals the first by name.
-
-    Returns
-    -------
-    Split or None
-        None where the recordings allow no such test: there is one font, or the one learnt from has but one
-        descriptor.
-
-    Raises
-    ------
-    ParameterError
-        No recording was played with the font to learn from.
-    """
-    fonts = windows.recordings.fonts
-    names, counts = np.unique(fonts[fonts != ""].astype(str), return_counts=True)
-    if not len(names):
+    descriptors = windows.recordings.descriptors
+    train = halves == TRAINED_HALF
+    learnt = np.unique(descriptors[train].astype(str))
+    asked = (halves == TESTED_HALF) & np.isin(descriptors.astype(str), learnt)
+    if len(learnt) < 2 or not asked.any():
         return None
-    if trained_font is not None and trained_font not in names:
-        raise ParameterError(
-            f"no recording was played with font {trained_font!r}, but with {', '.join(names)}"
-        )
-    font = trained_font or names[np.argmax(counts)]
-    return _unseen("unseen_font", windows, fonts == font, (fonts != font) & (fonts != ""))
+    return _of_recordings("unseen_patterns", windows, train, asked)
 
 
 def nested_subsets(
@@ -266,13 +236,6 @@ def nested_subsets(
 
 def _of_recordings(name: str, windows: Windows, train: Mask, test: Mask) -> Split:
     return Split(name, train[windows.recording], test[windows.recording], "recording")
-
-
-def _unseen(name: str, windows: Windows, train: Mask, test: Mask) -> Split | None:
-    descriptors = windows.recordings.descriptors
-    learnt = np.unique(descriptors[train].astype(str))
-    asked = test & np.isin(descriptors.astype(str), learnt)
-    return _of_recordings(name, windows, train, asked) if len(learnt) > 1 and asked.any() else None
 
 
 def _draw_recordings(recordings: Recordings, seed: int) -> tuple[Codes, Codes]:

@@ -130,8 +130,13 @@ class Store:
         found = self.client().get_experiment_by_name(EXPERIMENT) if self.exists else None
         return None if found is None else str(found.experiment_id)
 
-    def check(self) -> str:
-        """Write to the database and to the files, so that no training is lost to a store that takes nothing.
+    def check(self, *, for_training: bool = True) -> str:
+        """Write to the database and to the files, so that no work is lost to a store that takes nothing.
+
+        Parameters
+        ----------
+        for_training : bool
+            Whether new models are to be kept: not in a lake that was moved.
 
         Returns
         -------
@@ -152,7 +157,8 @@ class Store:
                     f"experiment {EXPERIMENT} was deleted in MLflow's store {self.name}: restore it by "
                     f"mlflow experiments restore --experiment-id {found.experiment_id}"
                 )
-            if self.artifact_location and found.artifact_location != self.artifact_location:
+            location = self.artifact_location or str(found.artifact_location)
+            if for_training and found.artifact_location != location:
                 raise AmperSparkError(
                     f"MLflow's store {self.name} keeps its files in {found.artifact_location}: models of a "
                     "lake that was moved can score, but new ones are trained only where it was made"
@@ -160,7 +166,7 @@ class Store:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             for tag, value in {**_TAGS, "written_at": now}.items():
                 client.set_experiment_tag(found.experiment_id, tag, value)
-            self._write_file(str(found.artifact_location), now)
+            self._write_file(location, "written_at.txt", f"{now}\n")
             return str(found.experiment_id)
 
     @contextmanager
@@ -192,6 +198,23 @@ class Store:
         uri = self.tracking_uri
         with environment({"MLFLOW_TRACKING_URI": uri}), _use_tracking_uri(uri):
             yield
+
+    def keep_file(self, run_id: str, name: str, text: str) -> None:
+        """Keep a text among the files of a run, wherever the lake is now; what was there is replaced.
+
+        Parameters
+        ----------
+        run_id : str
+        name : str
+            Of the file.
+        text : str
+        """
+        location = (
+            f"{self.artifact_location}/{run_id}/artifacts"
+            if self.artifact_location
+            else str(self.client().get_run(run_id).info.artifact_uri)
+        )
+        self._write_file(location, name, text)
 
     def files_of_model(self, model_id: str) -> str | None:
         """Say where the files of a logged model are, if that is known without asking the store.
@@ -230,12 +253,12 @@ class Store:
             return found
         return client.get_experiment(made)
 
-    def _write_file(self, location: str, text: str) -> None:
+    def _write_file(self, location: str, name: str, text: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "written_at.txt"
-            file.write_text(f"{text}\n", encoding="ascii")
+            file = Path(folder) / name
+            file.write_text(text, encoding="utf-8")
             repository = get_artifact_repository(location, tracking_uri=self.tracking_uri)
             repository.log_artifact(str(file))  # type: ignore[no-untyped-call]  # MLflow's own
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from amper_spark.classify.control import inconclusive
 from amper_spark.classify.experiments import (
     BY_RECORDING,
     BY_WINDOW,
@@ -14,6 +16,7 @@ from amper_spark.classify.experiments import (
     CROSS_VALIDATION,
     IMPORTANCE,
     Plan,
+    check_split,
     experiment,
     plan_trials,
 )
@@ -24,12 +27,12 @@ from amper_spark.classify.findings_run import (
     measure_name,
     window_accuracy,
 )
-from amper_spark.classify.importance import N_WINDOWS
+from amper_spark.classify.importance import MOST_QUESTIONS, N_WINDOWS
 from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model_card import Card, CardData, write_card
-from amper_spark.classify.promotion import standing_tags
-from amper_spark.classify.provenance import code_version
+from amper_spark.classify.promotion import DATA_TAG, standing_tags
+from amper_spark.classify.provenance import code_tags, code_version
 from amper_spark.classify.registration import register
 from amper_spark.classify.registry import versions
 from amper_spark.classify.splits import by_window
@@ -37,14 +40,17 @@ from amper_spark.classify.tracking import Tracking
 from amper_spark.classify.trials import listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from amper_spark.classify.control import ChanceTest
     from amper_spark.classify.estimator import HierarchicalClassifier
     from amper_spark.classify.experiments import Findings
     from amper_spark.classify.registry import RegisteredModel
     from amper_spark.classify.store import Store
     from amper_spark.classify.trials import Heard
     from amper_spark.classify.windows import Windows
+
+_LOG = logging.getLogger(__name__)
 
 KINDS: Mapping[str, Callable[..., HierarchicalClassifier]] = {
     "knn": HierarchicalKNN,
@@ -53,12 +59,12 @@ KINDS: Mapping[str, Callable[..., HierarchicalClassifier]] = {
 """What can be trained, by name."""
 KEY_TAG = "training_key"
 """What a training's run says to tell it from others, see `training_key`."""
+REPORT = "results.md"
+"""The file among the artifacts of a training's run that has all figures."""
 _EXAMPLES = 5
 _KEY_DIGITS = 16
 # A window that is learnt from, and one that is asked about, in s.
 _COSTS_S = {"knn": (1e-5, 4e-4), "mlp": (4e-3, 2e-5)}
-# How often a window is asked about to learn what features matter: some 20 of them, three times each.
-_IMPORTANCE_QUESTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,24 @@ class Material:
     made_with: dict[str, str]
     tags: dict[str, str]
 
+    @cached_property
+    def data_key(self) -> str:
+        """Tell windows apart, and what is known of their recordings: 16 hexadecimal digits."""
+        said = hashlib.sha256()
+        for windows in (self.windows, self.others):
+            if windows is not None:
+                said.update(windows.matrix.tobytes())
+                said.update(windows.recording.tobytes())
+                said.update(windows.number.tobytes())  # says which windows surround which
+                known = vars(windows.recordings).values()  # splits go by all of it
+                said.update(repr([column.tolist() for column in known]).encode())
+        return said.hexdigest()[:_KEY_DIGITS]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """All that is known of what models are made with and of, as tags."""
+        return {**self.made_with, **self.tags, DATA_TAG: self.data_key, **code_tags()}
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -93,11 +117,14 @@ class Trained:
     best : str
         The kind that was registered: that of the best mean accuracy in cross-validation.
     registered : RegisteredModel
+    report : str or None
+        What was asked for.
     """
 
     findings: dict[str, Findings]
     best: str
     registered: RegisteredModel
+    report: str | None
 
 
 def training_key(material: Material, kinds: Sequence[str], plan: Plan) -> str:
@@ -108,14 +135,8 @@ def training_key(material: Material, kinds: Sequence[str], plan: Plan) -> str:
     str
         16 hexadecimal digits.
     """
-    said = hashlib.sha256(repr((sorted(kinds), plan, material.made_with, code_version())).encode())
-    for windows in (material.windows, material.others):
-        if windows is not None:
-            said.update(windows.matrix.tobytes())
-            said.update(windows.recording.tobytes())
-            known = vars(windows.recordings).values()  # splits go by all of it
-            said.update(repr([column.tolist() for column in known]).encode())
-    return said.hexdigest()[:_KEY_DIGITS]
+    said = repr((sorted(kinds), plan, material.made_with, material.data_key, code_version()))
+    return hashlib.sha256(said.encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def find_equal(store: Store, key: str) -> RegisteredModel | None:
@@ -147,7 +168,7 @@ def plan_work(kinds: Sequence[str], windows: Windows, plan: Plan) -> dict[str, f
         work[f"{kind}: {CONTROL}"] = share * len(windows) * (learnt_s + asked_s)
         for trial in trials:
             work[f"{kind}: {trial}"] = float(trial.train.sum() * learnt_s + trial.test.sum() * asked_s)
-        work[f"{kind}: {IMPORTANCE}"] = _IMPORTANCE_QUESTIONS * n_drawn * asked_s
+        work[f"{kind}: {IMPORTANCE}"] = MOST_QUESTIONS * n_drawn * asked_s
     return work
 
 
@@ -160,6 +181,7 @@ def train(
     catalogue: str | None = None,
     n_jobs: int = 1,
     on_step: Callable[[str], None] = lambda _: None,
+    report: Callable[[Mapping[str, Findings], str], str] | None = None,
 ) -> Trained:
     """Train, judge, write down, register.
 
@@ -176,6 +198,8 @@ def train(
         Processes that networks are trained in.
     on_step : callable, optional
         Is told what begins, see `plan_work`.
+    report : callable, optional
+        Writes the findings, by kind, and the best kind as text; the run of the training keeps it.
 
     Returns
     -------
@@ -190,8 +214,8 @@ def train(
     trials = plan_trials(windows, plan)
     params = {**vars(plan), "models": " ".join(kinds), "recordings": len(windows.recordings)}
     name = f"{len(windows.recordings):,} recordings"
-    tags = {**material.made_with, **material.tags, KEY_TAG: training_key(material, kinds, plan)}
-    with Tracking(store).training(name, params, tags) as run:
+    known = {**material.known, KEY_TAG: training_key(material, kinds, plan)}
+    with Tracking(store).training(name, params, known) as run:
         findings, runs = {}, {}
         for kind in kinds:
             with run.model(kind) as child:
@@ -205,18 +229,23 @@ def train(
                     on_step=partial(_tell, on_step, kind),
                 )
                 log_findings(child, findings[kind])
-                child.log_text(card_text(kind, findings[kind], material), "model_card.md")
+                child.log_text(card_text(kind, findings[kind], material, known), "model_card.md")
             runs[kind] = child
+        _warn(one.control for one in findings.values())
         best = max(kinds, key=lambda kind: mean_accuracy(findings[kind].heard[CROSS_VALIDATION]).value)
+        text = None
+        if report is not None:
+            text = report(findings, best)
+            run.log_text(text, REPORT)
         registered = register(
             store,
             runs[best],
             findings[best].model,
             example=windows.matrix[:_EXAMPLES],
-            tags={**standing_tags(mean_accuracy(findings[best].heard[BY_RECORDING])), KEY_TAG: tags[KEY_TAG]},
-            card=card_text(best, findings[best], material),
+            tags={**known, **standing_tags(mean_accuracy(findings[best].heard[BY_RECORDING]))},
+            card=card_text(best, findings[best], material, known),
         )
-    return Trained(findings, best, registered)
+    return Trained(findings, best, registered, text)
 
 
 def train_by_window(
@@ -227,8 +256,9 @@ def train_by_window(
     plan: Plan,
     catalogue: str | None = None,
     n_jobs: int = 1,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Heard]:
-    """Do what the study did, and nothing else: nothing is registered.
+    """Do what the study did, beside the control of the split by recording: nothing is registered.
 
     See `train` for the parameters.
 
@@ -236,19 +266,32 @@ def train_by_window(
     -------
     dict of str to Heard
         What models of each kind said of windows whose neighbours they have heard.
+
+    Raises
+    ------
+    AmperSparkError
+        The store fails, or a control is above chance.
     """
     windows = material.windows
     split = by_window(windows, test_share=plan.test_share, seed=plan.seed)
     learnt, asked = windows.take(split.train), windows.take(split.test)
-    heard = {}
-    with Tracking(store).training(f"{len(windows):,} windows", vars(plan), material.made_with) as run:
+    heard, controls = {}, []
+    with Tracking(store).training(f"{len(windows):,} windows", vars(plan), material.known) as run:
         for kind in kinds:
             with run.model(kind) as child:
                 fitted = new_classifier(kind, catalogue=catalogue, n_jobs=n_jobs)
-                fitted.fit(learnt.matrix, learnt.descriptors)
-                heard[kind] = listen(fitted, asked, below=True)
                 child.log_params(fitted.get_params())
+                _tell(on_step, kind, CONTROL)
+                control = check_split(fitted, windows, plan)
+                for target, test in control.items():
+                    figures = {"control": test.accuracy.value, "control chance": test.chance}
+                    child.log_metrics({f"{name}/{target}": value for name, value in figures.items()})
+                _tell(on_step, kind, BY_WINDOW)
+                fitted.fit(learnt.matrix, learnt.descriptors)
+                heard[kind] = listen(fitted, asked, below=True, reach=0)  # as in `experiment`
                 child.log_figures(measure_name(BY_WINDOW), window_accuracy(heard[kind]))
+            controls.append(control)
+        _warn(controls)
     return heard
 
 
@@ -271,7 +314,13 @@ def _tell(on_step: Callable[[str], None], kind: str, step: str) -> None:
     on_step(f"{kind}: {step}")
 
 
-def card_text(kind: str, findings: Findings, material: Material) -> str:
+def _warn(controls: Iterable[Mapping[str, ChanceTest]]) -> None:
+    """Say once for all kinds of which targets no leak could have been found."""
+    if targets := dict.fromkeys(target for control in controls for target in inconclusive(control)):
+        _LOG.warning("too few recordings for the control to show a leak of %s", ", ".join(targets))
+
+
+def card_text(kind: str, findings: Findings, material: Material, known: Mapping[str, str]) -> str:
     """Write the model card."""
     windows = material.windows
     heard = findings.heard[BY_RECORDING]
@@ -279,7 +328,7 @@ def card_text(kind: str, findings: Findings, material: Material) -> str:
         Card(
             kind=kind,
             parameters=findings.model.classifier.get_params(),
-            made_with=material.made_with,
+            made_with=known,
             data=CardData(
                 n_recordings=len(windows.recordings),
                 n_windows=len(windows),
@@ -290,6 +339,7 @@ def card_text(kind: str, findings: Findings, material: Material) -> str:
             ),
             accuracy={test: window_accuracy(one) for test, one in findings.heard.items()},
             chance={target: test.accuracy.value for target, test in findings.control.items()},
+            inconclusive=inconclusive(findings.control),
             calibration_error=calibration_errors(findings),
             abstain_below=findings.model.abstain_below,
         )

@@ -82,11 +82,12 @@ def fetch(
 def score(
     *, lake: str, corpus: str, model: str | None, config: Path | None, overrides: tuple[str, ...]
 ) -> None:
-    r"""Judge a model by the genres that it hears in outside music, and write the score to its version.
+    r"""Judge a model by the genres that it hears in outside music; its version and card get the score.
 
     The score is the macro recall of genre. Beside it stand three vetoes: pitched music that is called
     percussion, labels that change when a recording is re-encoded, labels that hardly ever differ.
-    docs/outside.md says what exactly is computed. `amper-spark models promote` asks for this score.
+    docs/outside.md says what exactly is computed. `amper-spark models promote` asks for this score; all
+    figures are at the run of the model in MLflow. To score again replaces what was there.
 
     \b
     Examples:
@@ -94,10 +95,9 @@ def score(
       amper-spark outside score --model challenger
     """
     with errors_in_one_line():
-        from amper_spark.classify.promotion import outside_tags
-        from amper_spark.classify.registration import set_tags
         from amper_spark.classify.registry import load, resolve
         from amper_spark.classify.store import Store
+        from amper_spark.outside.keeping import check_keeping, keep
         from amper_spark.outside.presenting import agreement_table, figures_table
         from amper_spark.outside.scoring import judge_lake
         from amper_spark.spark.lake import Lake
@@ -106,16 +106,15 @@ def score(
         configure_logging(settings.logs.format, settings.logs.level)
         store = Store.of_lake(lake, settings.mlflow.tracking_uri)
         registered = resolve(store, model)
+        check_keeping(store, registered)
         judgements = judge_lake(Lake(lake), load(store, registered), corpus=corpus)
-        vetoes = [f"{one.way}: {veto}" for one in judgements for veto in one.vetoes]
-        metrics = {name: f"{value:.6f}" for one in judgements for name, value in one.to_dict().items()}
-        set_tags(store, registered, metrics | outside_tags(judgements[0].macro_recall.value, vetoes))
         console = output()
         console.print(
             whole(figures_table(judgements), title=str(registered), unbroken=("figure",)), crop=False
         )
         console.print()
         console.print(whole(agreement_table(judgements[0]), title="labels kept, free"), crop=False)
+        vetoes = keep(store, registered, judgements, corpus=corpus)
         for veto in vetoes:
             click.echo(f"veto: {veto}")
         click.echo(f"{registered}: {'vetoed' if vetoes else 'no veto'}")

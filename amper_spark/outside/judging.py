@@ -88,7 +88,8 @@ class Judgement:
         Returns
         -------
         dict of str to float
-            Names begin with ``outside_``, or ``outside_joint_`` for the joint answers.
+            Names begin with ``outside/``, or ``outside joint/`` for the joint answers: MLflow's pages gather
+            them under these headings.
         """
         metrics: dict[str, float] = {}
 
@@ -111,8 +112,8 @@ class Judgement:
             "n_recordings": float(self.macro_recall.n_recordings),
             "n_vetoes": float(len(self.vetoes)),
         }
-        prefix = "outside" if self.way == "free" else f"outside_{self.way}"
-        return {f"{prefix}_{name}": value for name, value in metrics.items()}
+        heading = "outside" if self.way == "free" else f"outside {self.way}"
+        return {f"{heading}/{name}": value for name, value in metrics.items()}
 
 
 def judge(

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from amper_spark.classify.model import WAYS, matrix_of
+from amper_spark.classify.provenance import GENRE_SHARES
 from amper_spark.classify.surroundings import stretches
 from amper_spark.classify.windows import TABLE_COLUMNS
 from amper_spark.errors import AmperSparkError, ParameterError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _TAGS = ("variant", "genres", "pitched")
 _TRACKS = ("track_id", "corpus", "key", "etag", "deleted_at", "recording_id", "tags")
 _ANALYSES = ("track_id", "etag", "analysis_version", "outcome", "windows")
-_SHARES = "genre_shares"
 
 
 def judge_lake(lake: Lake, model: DescriptorModel, *, corpus: str) -> list[Judgement]:
@@ -75,10 +75,9 @@ def genre_prior(model: DescriptorModel) -> Mapping[str, float]:
     Returns
     -------
     mapping of str to float
-        What the model was made with says under ``genre_shares``, a JSON object; else the genres' shares of
-        its descriptors, which are the same where each descriptor has as many windows.
+        Of windows, as the model was told (`GENRE_SHARES`); else of its descriptors.
     """
-    if shares := (model.made_with or {}).get(_SHARES):
+    if shares := (model.made_with or {}).get(GENRE_SHARES):
         return {str(genre): float(share) for genre, share in json.loads(shares).items()}
     hierarchy = model.classifier.hierarchy
     genres, counts = np.unique(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import shlex
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
 from rich.table import Table
 
-from amper_spark.appearing import appearing, named_in_errors
-from amper_spark.classify.experiments import BY_WINDOW, CROSS_VALIDATION, Plan
+from amper_spark.appearing import WritingError, appearing, named_in_errors
+from amper_spark.classify.experiments import BY_WINDOW, CONTROL, CROSS_VALIDATION, Plan
 from amper_spark.classify.findings_run import window_accuracy
 from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.provenance import GENRE_SHARES
 from amper_spark.classify.store import Store
 from amper_spark.classify.training import (
     KINDS,
+    REPORT,
     find_equal,
     plan_work,
     train,
@@ -38,11 +41,10 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from amper_spark.classify.training import Material
+    from amper_spark.classify.experiments import Findings
+    from amper_spark.classify.training import Material, Trained
     from amper_spark.classify.trials import Heard
     from amper_spark.job import JobRun
-
-_LOG = logging.getLogger(__name__)
 
 
 def run_training(run: JobRun, *, models: str, split: str, results: Path | None) -> int:
@@ -67,20 +69,27 @@ def run_training(run: JobRun, *, models: str, split: str, results: Path | None) 
     _check_results(results, split)
     plan = Plan(**run.config.training.model_dump())
     store = Store.of_lake(run.lake_uri, run.config.mlflow.tracking_uri)
+    if not run.dry_run:
+        _check_writing(results, store)
     folder = run.config.render.catalogue
     catalogue = load_catalogue(Path(folder)) if folder else load_catalogue()
     material = read_material(run.lake, catalogue=catalogue, corpus=run.corpus, limit=run.limit)
     about = _about(material)
     for name, value in about.items():
         run.say(f"{name}: {value}")
-    work = plan_work(kinds, material.windows, plan)
+    work = _work(kinds, material, plan, split)
     if run.dry_run:
         for step, work_s in work.items():
             run.say(f"  {step}: {format_duration(work_s)}")
         run.say(f"train: about {format_duration(sum(work.values()))} on one core")
         return DONE
-    store.check()
-    how: dict[str, Any] = {"kinds": kinds, "plan": plan, "catalogue": folder, "n_jobs": os.cpu_count() or 1}
+    how: dict[str, Any] = {
+        "kinds": kinds,
+        "plan": plan,
+        "catalogue": folder,
+        "n_jobs": joblib.cpu_count(),
+        "on_step": TrainingSteps(work).begin,
+    }
     if split == "window":
         heard = train_by_window(material, store, **how)
         output().print(_table({kind: {BY_WINDOW: one} for kind, one in heard.items()}), crop=False)
@@ -89,14 +98,13 @@ def run_training(run: JobRun, *, models: str, split: str, results: Path | None) 
         how_to = "--force trains again" if results is None else f"--force trains again, and writes {results}"
         run.say(f"train: nothing new; {known} has learnt the same in the same way ({how_to})")
         return DONE
-    trained = train(material, store, on_step=TrainingSteps(work).begin, **how)
+    made_with = {name: value for name, value in material.made_with.items() if name != GENRE_SHARES}
+    trained = train(material, store, report=partial(_report, about=about | made_with), **how)
     output().print(_table({kind: one.heard for kind, one in trained.findings.items()}), crop=False)
-    if results is not None:
-        text = write_results(trained.findings, about=about | material.made_with, best=trained.best)
-        with named_in_errors(results), appearing(results) as passing:
-            passing.write_text(text, encoding="utf-8")
     lake = shlex.quote(run.lake_uri)
     run.say(f"train: registered {trained.registered} ({trained.best}); amper-spark models ui --lake {lake}")
+    if results is not None:
+        _write(results, trained)
     return DONE
 
 
@@ -118,6 +126,36 @@ def _check_results(results: Path | None, split: str) -> None:
         raise ParameterError("--results: with --split window there are none to write")
     if not results.parent.is_dir():
         raise ParameterError(f"--results: there is no folder {results.parent}")
+
+
+def _check_writing(results: Path | None, store: Store) -> None:
+    """Refuse, before a corpus is read, what could not be written in the end."""
+    if results is not None:
+        with named_in_errors(results), tempfile.TemporaryFile(dir=results.parent):
+            pass
+    # One that is not there yet is not made for a corpus that may be refused.
+    if store.exists:
+        store.check()
+
+
+def _work(kinds: list[str], material: Material, plan: Plan, split: str) -> dict[str, float]:
+    work = plan_work(kinds, material.windows, plan)
+    if split == "window":
+        return {f"{kind}: {step}": work[f"{kind}: {step}"] for kind in kinds for step in (CONTROL, BY_WINDOW)}
+    return work
+
+
+def _report(findings: Mapping[str, Findings], best: str, *, about: Mapping[str, str]) -> str:
+    return write_results(findings, about=about, best=best)
+
+
+def _write(results: Path, trained: Trained) -> None:
+    try:
+        with named_in_errors(results), appearing(results) as passing:
+            passing.write_text(trained.report or "", encoding="utf-8")
+    except WritingError as error:
+        run_id = trained.registered.tags["training_run"]
+        raise WritingError(f"{error}; MLflow's run {run_id} keeps it as {REPORT}") from error
 
 
 def _about(material: Material) -> dict[str, str]:

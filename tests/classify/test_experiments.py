@@ -13,6 +13,7 @@ from amper_spark.classify.experiments import (
     UNSEEN_FONT,
     UNSEEN_PATTERNS,
     Plan,
+    check_split,
     experiment,
     plan_trials,
 )
@@ -95,6 +96,12 @@ def test_everything_is_tried(findings):
     assert all(not test.above_chance for test in findings.control.values())
 
 
+@pytest.mark.parametrize(("test_share", "n_asked"), [(0.25, 24), (0.5, 48)])
+def test_the_control_is_of_the_split_that_counts(windows, test_share, n_asked):
+    control = check_split(HierarchicalKNN(), windows, Plan(test_share=test_share, control_recordings=96))
+    assert {test.accuracy.n_recordings for test in control.values()} == {n_asked}
+
+
 def test_remembering_is_not_taken_for_learning(findings):
     accuracy = {
         test: (heard.alone or heard).accuracy["free"].targets["mood"].window.value
@@ -136,9 +143,16 @@ def test_the_model_is_the_one_that_was_tested(windows, findings):
 
 
 def test_it_abstains_about_as_often_as_it_was_asked_to(windows, findings):
+    """On the folds as nearly as calibrated confidences allow, which are few; elsewhere about as often."""
+    model = findings.model
+    heard = findings.heard[CROSS_VALIDATION].answers["free"]
+    confidence = model.confidences("free", heard.confidences)[:, 0]
+    possible = np.array([np.mean(confidence < one) for one in np.unique(confidence)])
+    abstained = np.mean(confidence < model.abstain_below)
+    assert abs(abstained - 0.4) == np.abs(possible - 0.4).min() < 0.2
     asked = windows.take(plan_trials(windows, PLAN)[0].test)
-    labels = findings.model.label(asked.matrix, stretches(recording=asked.recording, number=asked.number))
-    assert 0.1 < labels.abstained.mean() < 0.7
+    labels = model.label(asked.matrix, stretches(recording=asked.recording, number=asked.number))
+    assert labels.abstained.mean() == pytest.approx(abstained, abs=0.1)
 
 
 def test_without_halves_and_fonts_those_tests_are_left_out(make_windows):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amper_spark.classify.hierarchy import TARGETS
-from amper_spark.classify.importance import COLUMN_GROUPS, permutation_importance
+from amper_spark.classify.importance import MOST_QUESTIONS, permutation_importance
 from amper_spark.classify.windows import STORED_COLUMNS, TONAL_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
@@ -24,20 +24,14 @@ class TempoOnly(NearestWindow):
         return super()._node_probabilities(Z[:, [TEMPO]])
 
 
-class TwiceTheSame(NearestWindow):
-    """Goes by rms or by dynamic range, whichever has not been tampered with."""
+class Counting(NearestWindow):
+    """Counts how often it is asked."""
 
-    def _fit_nodes(self, Z, nodes, hierarchy):  # noqa: ARG002 - the signature of all classifiers
-        self.known_ = {name: Z[:, NAMES.index(name)] for name in COLUMN_GROUPS["loudness"]}
-        self.nodes_ = nodes
+    n_questions = 0
 
     def _node_probabilities(self, Z):
-        intact = [np.array_equal(Z[:, NAMES.index(name)], known) for name, known in self.known_.items()]
-        nodes = self.nodes_ if any(intact) else self.nodes_[::-1]
-        return {
-            target: np.eye(len(self.hierarchy.nodes[target]), dtype=np.float32)[nodes[:, column]]
-            for column, target in enumerate(TARGETS)
-        }
+        self.n_questions += 1
+        return super()._node_probabilities(Z)
 
 
 def drops(found):
@@ -66,21 +60,8 @@ def test_without_all_that_it_hears_only_chance_is_left(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
     hierarchy = classifier.hierarchy
     shares = np.bincount(hierarchy.codes[:, 0]) / len(hierarchy.names)
-    drop = drops(permutation_importance(classifier, windows, groups={"all": STORED_COLUMNS}, n_repeats=20))
-    assert drop["all", "genre"].value == pytest.approx(1 - np.sum(shares**2), abs=0.03)
-
-
-def test_what_another_feature_makes_up_for_shows_in_groups(windows):
-    classifier = TwiceTheSame(features="study").fit(windows.matrix, windows.descriptors)
-    alone = drops(permutation_importance(classifier, windows, n_windows=None))
-    grouped = drops(permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=None))
-    assert all(drop.value == 0 for drop in alone.values())
-    assert {name for (name, target), drop in grouped.items() if drop.value} == {"loudness"}
-
-
-def test_every_column_is_in_one_group():
-    grouped = sorted(name for group in COLUMN_GROUPS.values() for name in group)
-    assert grouped == sorted([*STORED_COLUMNS, *VECTOR_COLUMNS, *TONAL_COLUMNS])
+    drop = drops(permutation_importance(classifier, windows, n_repeats=20))
+    assert drop["tempo", "genre"].value == pytest.approx(1 - np.sum(shares**2), abs=0.03)
 
 
 def test_all_that_discriminants_are_made_of_is_asked_for(windows):
@@ -94,19 +75,23 @@ def test_all_that_discriminants_are_made_of_is_asked_for(windows):
     )
 
 
+def test_it_asks_as_often_as_is_planned_for(windows):
+    classifier = Counting().fit(windows.matrix, windows.descriptors)
+    permutation_importance(classifier, windows)
+    assert classifier.n_questions == MOST_QUESTIONS - 3  # of all columns, rms alone is not heard
+
+
 def test_some_windows_will_do_and_draws_are_repeatable(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
-    found = permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=50, seed=2)
+    found = permutation_importance(classifier, windows, n_windows=50, seed=2)
     assert found[0].drop.n_windows == 50
-    assert found == permutation_importance(classifier, windows, groups=COLUMN_GROUPS, n_windows=50, seed=2)
+    assert found == permutation_importance(classifier, windows, n_windows=50, seed=2)
     before = windows.matrix.copy()
     assert np.array_equal(before, windows.matrix)
 
 
 def test_what_makes_no_sense_is_refused(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
-    with pytest.raises(ParameterError, match="'loudness'"):
-        permutation_importance(classifier, windows, groups={"mine": ["rms", "loudness"]})
     with pytest.raises(ParameterError, match="0"):
         permutation_importance(classifier, windows, n_repeats=0)
     with pytest.raises(ParameterError, match="windows"):

@@ -13,14 +13,13 @@ from amper_spark.classify.splits import (
     by_window,
     folds,
     nested_subsets,
-    unseen_font,
     unseen_patterns,
 )
 from amper_spark.classify.windows import MATRIX_COLUMNS, Recordings, Windows
 from amper_spark.errors import ParameterError
 
 
-def corpus(counts, *, n_windows=3, halves=("A", "B"), fonts=("one", "two"), order=None):
+def corpus(counts, *, n_windows=3, halves=("A", "B"), order=None):
     """Give each descriptor so many recordings, of so many windows each."""
     descriptors = np.repeat(np.array([f"style_{i}" for i in range(len(counts))], dtype=object), counts)
     n = len(descriptors)
@@ -36,7 +35,7 @@ def corpus(counts, *, n_windows=3, halves=("A", "B"), fonts=("one", "two"), orde
             ids=np.array([f"r{i:04d}" for i in turn], dtype=object)[order],
             descriptors=descriptors[order],
             halves=np.array(halves, dtype=object)[turn % len(halves)][order],
-            fonts=np.array(fonts, dtype=object)[turn // 2 % len(fonts)][order],
+            fonts=np.full(n, "", dtype=object),
         ),
     )
 
@@ -64,7 +63,8 @@ corpora = st.builds(
 @given(windows=corpora, share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
 def test_no_recording_is_on_both_sides(windows, share, seed):
     splits = [by_recording(windows, test_share=share, seed=seed), *folds(windows, n_folds=3, seed=seed)]
-    splits += [split for split in (unseen_patterns(windows), unseen_font(windows)) if split]
+    if (patterns := unseen_patterns(windows)) is not None:
+        splits.append(patterns)
     for split in splits:
         assert split.unit == "recording"
         assert recordings_of(windows, split.train).isdisjoint(recordings_of(windows, split.test))
@@ -128,24 +128,9 @@ def test_patterns_of_half_b_are_not_heard_before():
     assert np.array_equal(split.test, halves == "B")
 
 
-def test_the_font_with_most_recordings_is_learnt_from_unless_another_is_named():
-    windows = corpus([7, 7])  # eight of one, six of two
-    fonts = windows.recordings.fonts[windows.recording]
-    assert np.array_equal(unseen_font(windows).train, fonts == "one")
-    assert np.array_equal(unseen_font(windows).test, fonts == "two")
-    assert np.array_equal(unseen_font(windows, trained_font="two").train, fonts == "two")
-    with pytest.raises(ParameterError, match="three"):
-        unseen_font(windows, trained_font="three")
-
-
 @pytest.mark.parametrize("halves", [("A",), ("B",), ("",)])
 def test_without_two_halves_there_is_no_test_of_patterns(halves):
     assert unseen_patterns(corpus([8, 8], halves=halves)) is None
-
-
-@pytest.mark.parametrize("fonts", [("one",), ("",), ("one", "")])
-def test_without_two_fonts_there_is_no_test_of_fonts(fonts):
-    assert unseen_font(corpus([8, 8], fonts=fonts)) is None
 
 
 def test_what_was_not_learnt_is_not_asked():

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from amper_spark.cli import main
 from amper_spark.spark.lake import Lake
+from tests.classify.models.making import unwell  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[2]
 

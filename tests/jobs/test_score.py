@@ -6,12 +6,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.model import DescriptorModel
 from amper_spark.classify.registration import register
 from amper_spark.classify.store import Store
 from amper_spark.classify.tracking import Tracking
+from amper_spark.cli import main
 from amper_spark.spark.label_rows import matrix_of_items
 
 DESCRIPTORS = ("electronica_downtempo_lounge", "rock_indie_happy")
@@ -88,3 +90,11 @@ def test_without_a_model_it_says_what_makes_one(command, lake):
 
 def test_what_names_no_model(command, lake):
     assert "a model is models:/" in command("score", "--lake", lake.uri, "--model", "hdfs://x", status=2)
+
+
+def test_a_server_that_is_unwell_is_told_in_one_line(unwell, lake):
+    options = ["--lake", lake.uri, "--set", f"mlflow.tracking_uri={unwell.address}"]
+    result = CliRunner().invoke(main, ["score", *options])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"Error: MLflow's store {unwell.address} cannot be read: ")
+    assert unwell.n_asked == 2

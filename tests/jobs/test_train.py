@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from amper_spark.classify.store import Store
 from amper_spark.classify.windows import MATRIX_COLUMNS
 from amper_spark.cli import main
 from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.job import errors_in_one_line
 from amper_spark.spark.labelled_windows import read_labelled_windows
 from amper_spark.spark.lake import Lake
 from tests.lake_rows import analysis_row, commit_rows, track_row, window_rows
@@ -161,7 +164,8 @@ def test_results_are_written_as_they_were_printed(trained, results):
     assert document.startswith("# What models hear")
     assert "- composer: 1-c\n" in document
     for kind in ("knn", "mlp"):
-        assert f"### {kind}\n\n| {kind} | by recording | cross-validation | unseen font | " in document
+        tests = "by recording | by recording, alone | cross-validation | unseen font | "
+        assert f"### {kind}\n\n| {kind} | {tests}" in document
     for target in TARGETS:
         (row,) = (line for line in trained.stdout.splitlines() if f"│ {target} " in line)
         for figure in re.findall(FIGURE, row):
@@ -177,6 +181,18 @@ def test_the_same_again_is_nothing_new(trained, train, labelled, tmp_path):
     assert f"(--force trains again, and writes {tmp_path / 'results.md'})" in said
     assert list(tmp_path.iterdir()) == []
     assert [one.version for one in versions(store_of(labelled))] == before
+
+
+def test_the_run_of_the_training_keeps_the_results(trained, labelled, results):
+    store = store_of(labelled)
+    run_id = resolve(store, "1").tags["training_run"]
+    kept = Path(store.client().download_artifacts(run_id, "results.md"))
+    assert kept.read_text() == results.read_text()
+
+
+def test_shares_of_genres_are_for_programs(trained, labelled, results):
+    assert json.loads(resolve(store_of(labelled), "1").tags["genre_shares"]).keys() >= {"rock", "folk"}
+    assert "genre_shares" not in results.read_text()
 
 
 def test_what_is_trained_later_is_a_challenger(trained, train, labelled):
@@ -195,6 +211,16 @@ def test_the_studys_split_registers_nothing(trained, train, labelled):
     assert "by recording" not in said
     assert len(re.findall(FIGURE, said)) == len(TARGETS)
     assert [one.version for one in versions(store_of(labelled))] == before
+
+
+def test_the_studys_split_is_planned_as_it_is_done(trained, train, labelled):
+    options = ("--split", "window", "--models", "knn,mlp")
+    planned = [line.strip() for line in train(labelled, *options, "--dry-run").stdout.splitlines()[2:-1]]
+    steps = [line.rpartition(": ")[0] for line in planned]
+    assert steps == [
+        f"{kind}: {step}" for kind in ("knn", "mlp") for step in ("shuffled labels", "by window")
+    ]
+    assert re.findall(r"train: (\w+: .*) \(\d of 4", train(labelled, *options).stderr) == steps
 
 
 def test_in_a_narrow_terminal_figures_stay_whole(trained, train, labelled):
@@ -242,6 +268,76 @@ def test_mistakes_are_told_in_one_line(train, small, options, said):
     assert line.startswith("Error: ")
     assert said in line
     assert files_of(small) == before
+
+
+@pytest.fixture
+def unread(monkeypatch):
+    """A corpus that takes long to read: nobody may begin."""
+
+    def read_material(*arguments, **options):
+        pytest.fail("the corpus was read")
+
+    monkeypatch.setattr("amper_spark.spark.training_job.read_material", read_material)
+
+
+def test_a_store_that_is_down_is_told_before_the_corpus_is_read(train, small, unread):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        line = refusal(train(small, "--set", f"mlflow.tracking_uri={address}", status=1))
+    assert line.startswith(f"Error: MLflow's store {address} cannot be written: ")
+
+
+def test_results_that_cannot_be_written_are_told_before_the_corpus_is_read(train, small, unread):
+    before = files_of(small)
+    line = refusal(train(small, "--results", "/proc/results.md", status=1))
+    assert line.startswith("Error: /proc/results.md cannot be written: ")
+    assert files_of(small) == before
+
+
+def test_results_that_are_there_stay_until_there_are_others(train, small, tmp_path):
+    document = tmp_path / "results.md"
+    document.write_text("of last time")
+    train(small, "--results", document, "--set", "training.n_folds=7", status=2)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["results.md"]
+    assert document.read_text() == "of last time"
+
+
+def test_results_that_could_not_be_written_after_all_are_kept(
+    trained, train, labelled, tmp_path, monkeypatch
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def write_results(*arguments, **options):
+        folder.rmdir()
+        return "the text"
+
+    monkeypatch.setattr("amper_spark.spark.training_job.write_results", write_results)
+    done = train(labelled, "--models", "knn", "--force", "--results", folder / "results.md", status=1)
+    said = re.search(r"train: registered amper-descriptors (\d+) ", done.stdout)
+    store = store_of(labelled)
+    run_id = resolve(store, said[1]).tags["training_run"]
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith(f"Error: {folder}/results.md cannot be written: ")
+    assert error.endswith(f"; MLflow's run {run_id} keeps it as results.md")
+    assert Path(store.client().download_artifacts(run_id, "results.md")).read_text() == "the text"
+
+
+def test_who_stops_a_training_is_not_told_that_it_is_kept(train, small, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amper_spark.spark.training_job.train", interrupted)
+    stopped = train(small, status=1)
+    assert stopped.stderr == "Stopped. Nothing is registered; the same command begins anew.\n"
+
+
+def test_who_stops_another_job_is_told_that_it_is_kept(capsys):
+    with pytest.raises(SystemExit), errors_in_one_line():
+        raise KeyboardInterrupt
+    said = "Stopped. What was finished is kept; run the same command again.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_store_that_cannot_be_written_is_told_before_the_work(train, small):

@@ -6,5 +6,6 @@ from tests.classify.models.making import (  # noqa: F401 - fixtures
     model,
     store,
     train,
+    unwell,
     windows,
 )

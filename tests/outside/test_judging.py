@@ -86,7 +86,7 @@ def test_windows_count_by_their_share_of_the_recording():
     judgement = judge(windows, ACCEPTABLE, prior=PRIOR)
 
     assert judgement.recall["cinematic"].value == pytest.approx(4 / 4.5)
-    assert judgement.vote_macro_recall == 1 or judgement.vote_macro_recall == pytest.approx(1 - 1 / 9)
+    assert judgement.vote_macro_recall == 1  # cinematic and rock are as frequent: the first by name counts
 
 
 def test_percussion_is_vetoed_above_two_percent_of_pitched_windows():
@@ -153,8 +153,8 @@ def test_metrics_have_names_and_finite_values():
         **judge(made(), ACCEPTABLE, prior=PRIOR, way="joint").to_dict(),
     }
 
-    assert metrics["outside_macro_recall"] == metrics["outside_joint_macro_recall"] == 1
-    assert metrics["outside_agreement_mp3_valence"] == 1
+    assert metrics["outside/macro_recall"] == metrics["outside joint/macro_recall"] == 1
+    assert metrics["outside/agreement_mp3_valence"] == 1
     assert all(np.isfinite(list(metrics.values())))
 
 

@@ -7,5 +7,6 @@ from tests.classify.models.making import (  # noqa: F401 - fixtures
     no_server,
     store,
     train,
+    unwell,
     windows,
 )

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -44,6 +46,36 @@ def make_store(tmp_path, empty_database):
     return make
 
 
+class _Unwell(BaseHTTPRequestHandler):
+    """Answers nothing but that it cannot answer now, which MLflow takes for a reason to ask again."""
+
+    def do_GET(self):
+        self.server.n_asked += 1
+        self.send_error(503)
+
+    def do_POST(self):
+        self.do_GET()
+
+    def do_PATCH(self):
+        self.do_GET()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def unwell():
+    """A tracking server that is unwell; it has the attributes ``address`` and ``n_asked``."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Unwell) as server:
+        server.n_asked = 0
+        server.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch):
     """Let no server count that whoever runs the tests may have."""
@@ -69,7 +101,7 @@ def windows():
 def model(windows):
     matrix, names = windows
     classifier = HierarchicalMLP(hidden_layer_sizes=(8,), max_iter=60).fit(matrix, names)
-    made = {"analysis_version": "0123456789ab", "catalogue": "abc", "composer": "1", "snapshot": "tracks 3"}
+    made = {"analysis_version": "0123456789ab", "catalogue": "abc", "composer": "1"}
     model = DescriptorModel(classifier, made_with=made, abstain_below=0.2)
     hierarchy = Hierarchy.of_catalogue(load_catalogue(), DESCRIPTORS)
     labels = {"free": classifier.predict_free(matrix), "joint": classifier.predict_joint(matrix)[1]}

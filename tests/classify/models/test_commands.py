@@ -59,6 +59,14 @@ def test_a_version_is_shown_with_its_card(call, train):
     assert call("show", "a b").exit_code == 2
 
 
+def test_of_what_is_known_only_what_decides_is_shown_before_the_card(call, train):
+    train(0.8, outside=0.4, vetoes=["always rock"], genre_shares='{"rock": 1.0}', git_commit="abc")
+    assert [line.partition(":")[0] for line in call("show").output.splitlines()] == [
+        *("model", "aliases", "run", "kind", "accuracy_by_recording"),
+        *("outside_macro_recall", "outside_vetoes", "", "# A card"),
+    ]
+
+
 def test_a_better_challenger_becomes_champion(call, train, store):
     train(0.8, outside=0.3)
     train(0.9, outside=0.4)
@@ -111,6 +119,14 @@ def test_a_lake_on_s3_without_a_server_is_wrong_usage(call, monkeypatch):
     result = call("list", lake="s3://bucket/lake")
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert "mlflow.tracking_uri" in result.output
+
+
+@pytest.mark.parametrize("command", ["list", "show", "promote"])
+def test_a_server_that_is_unwell_is_told_in_one_line(unwell, command):
+    result = CliRunner().invoke(models, [command, "--set", f"mlflow.tracking_uri={unwell.address}"])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"Error: MLflow's store {unwell.address} cannot be read: ")
+    assert unwell.n_asked == 2
 
 
 def test_the_pages_of_a_server_are_named(call, tmp_path):

@@ -61,10 +61,10 @@ def test_models_of_other_catalogues_cannot_be_compared():
 
 
 def test_what_may_be_chance_is_said():
-    verdict = judge(standing("1", 0.8, 0.4, spread=0.05), standing("2", 0.82, 0.5, snapshot="tracks 7"))
+    verdict = judge(standing("1", 0.8, 0.4, spread=0.05), standing("2", 0.82, 0.5, composer="2"))
     assert verdict.is_better
     assert verdict.remarks == (
-        "They were trained and measured on different data.",
+        "They were trained and measured on different composers.",
         "The intervals of the accuracies overlap: the difference may be chance.",
     )
 

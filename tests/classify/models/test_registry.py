@@ -39,6 +39,9 @@ print(*model.label(np.load(sys.argv[2])).descriptors)
 """
 
 
+NUMBER_3 = RegisteredModel("amper-descriptors", "3", "models:/amper-descriptors/3", (), "m-1")
+
+
 class Stranger(LinearRegression):
     """A class that no model is made of."""
 
@@ -218,6 +221,27 @@ def test_models_that_are_not_there_are_said_in_one_line(store, train, tmp_path):
             resolve(store, nonsense)
 
 
+@pytest.mark.parametrize(
+    ("ask", "could_not_be"),
+    [
+        (resolve, "read"),
+        (versions, "read"),
+        (lambda store: card_of(store, NUMBER_3), "read"),
+        (lambda store: load(store, NUMBER_3), "read"),
+        (lambda store: set_tags(store, NUMBER_3, {"outside_macro_recall": 0.4}), "written"),
+        (lambda store: crown(store, NUMBER_3, {}), "written"),
+    ],
+)
+def test_a_server_that_is_unwell_is_asked_twice_and_no_more(unwell, ask, could_not_be):
+    """MLflow itself would go on for minutes."""
+    store = Store(unwell.address)
+    said = f"MLflow's store {store.name} cannot be {could_not_be}: "
+    with pytest.raises(AmperSparkError, match=said) as error:
+        ask(store)
+    assert "\n" not in str(error.value)
+    assert unwell.n_asked == 2
+
+
 def test_a_model_whose_files_are_gone_is_refused(store, train, tmp_path):
     registered = train()
     shutil.rmtree(tmp_path / "lake" / "mlflow" / "artifacts")
@@ -254,5 +278,4 @@ def test_crowning_moves_the_alias(store, train):
 
 
 def test_a_registered_model_names_itself():
-    one = RegisteredModel("amper-descriptors", "3", "models:/amper-descriptors/3", (), "m-1")
-    assert str(one) == "amper-descriptors 3"
+    assert str(NUMBER_3) == "amper-descriptors 3"

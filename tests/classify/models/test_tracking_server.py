@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
-from amper_spark.classify.registration import register
-from amper_spark.classify.registry import load, resolve, versions
+from amper_spark.classify.registration import register, set_card
+from amper_spark.classify.registry import card_of, load, resolve, versions
 from amper_spark.classify.store import Store
 from amper_spark.classify.tracking import Tracking
 from amper_spark.errors import AmperSparkError
@@ -59,6 +60,12 @@ def test_a_lake_on_s3_is_trained_on_a_server(server, model, windows):
     assert registered.aliases == ("champion",)
     labels = load(store, registered).label(windows[0])
     assert list(labels.descriptors) == list(model.label(windows[0]).descriptors)
+    store.check(for_training=False)
+    store.keep_file(registered.run_id, "outside.json", "{}\n")
+    kept = store.client().download_artifacts(registered.run_id, "outside.json")
+    assert Path(kept).read_text() == "{}\n"
+    set_card(store, registered, "# Another card\n")
+    assert card_of(store, registered) == "# Another card\n"
 
     def body():
         with Tracking(store).training("another"):

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from amper_spark.classify.experiments import BY_RECORDING, CONTROL, IMPORTANCE, Plan, plan_trials
+from amper_spark.classify.control import run_control
+from amper_spark.classify.experiments import BY_RECORDING, BY_WINDOW, CONTROL, IMPORTANCE, Plan, plan_trials
 from amper_spark.classify.findings_run import mean_accuracy
 from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.importance import MOST_QUESTIONS
 from amper_spark.classify.knn import HierarchicalKNN
+from amper_spark.classify.promotion import Standing, judge
+from amper_spark.classify.provenance import code_tags
 from amper_spark.classify.registry import card_of, load, resolve, versions
+from amper_spark.classify.splits import by_window
 from amper_spark.classify.training import (
     KINDS,
     Material,
@@ -19,6 +25,8 @@ from amper_spark.classify.training import (
     train_by_window,
     training_key,
 )
+from amper_spark.classify.windows import MATRIX_COLUMNS
+from amper_spark.errors import AmperSparkError
 from amper_spark.report.training_results import STUDY, write_results
 from tests.classify.conftest import _make_windows
 
@@ -38,7 +46,8 @@ class Breaking(HierarchicalKNN):
 def material():
     windows = _make_windows(n_descriptors=6, recordings_per_descriptor=8)
     others = _make_windows(n_descriptors=6, recordings_per_descriptor=2)
-    return Material(windows, others, {"analysis_version": "1f0c", "composer": "3"}, {"corpus": "all"})
+    made_with = {"analysis_version": "1f0c", "composer": "3"}
+    return Material(windows, others, made_with, {"tracks_delta_version": "7", "corpus_name": "all"})
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +97,39 @@ def test_the_same_training_is_known_again(store, material):
     assert find_equal(store, training_key(other, ["knn"], PLAN)) is None
 
 
+def test_a_version_says_what_it_was_made_of_and_by_which_code(store, material):
+    registered = train(material, store, kinds=["knn"], plan=PLAN).registered
+    known = {**material.made_with, **material.tags, **code_tags()}
+    assert registered.tags.items() >= known.items()
+    card = card_of(store, registered)
+    for said in known.values():
+        assert f": {said}\n" in card
+
+
+def test_other_windows_are_other_data_and_other_tables_are_not(store, material):
+    """Tables get new versions by recordings, too, that nothing was learnt from."""
+    later = replace(material, tags={**material.tags, "tracks_delta_version": "8"})
+    assert later.data_key == material.data_key
+    windows = material.windows
+    fewer = replace(material, windows=windows.take_recordings(np.arange(len(windows.recordings)) % 8 < 6))
+    first, other = (
+        Standing.of_tags(one.version, one.tags)
+        for one in (train(of, store, kinds=["knn"], plan=PLAN).registered for of in (material, fewer))
+    )
+    assert "They were trained and measured on different data." not in judge(first, first).remarks
+    assert "They were trained and measured on different data." in judge(first, other).remarks
+
+
+def test_the_report_is_kept_with_the_training_before_anything_is_registered(store, material):
+    def report(findings, best):
+        assert versions(store) == []
+        return f"{best} of {', '.join(findings)}\n"
+
+    registered = train(material, store, kinds=["knn"], plan=PLAN, report=report).registered
+    kept = store.client().download_artifacts(registered.tags["training_run"], "results.md")
+    assert Path(kept).read_text() == "knn of knn\n"
+
+
 @pytest.mark.parametrize("known", ["ids", "halves", "descriptors"])
 def test_what_splits_go_by_makes_another_training(material, known):
     """The same windows, divided in another way, make another model."""
@@ -96,6 +138,21 @@ def test_what_splits_go_by_makes_another_training(material, known):
     windows = replace(material.windows, recordings=other)
     keys = {training_key(one, ["knn"], PLAN) for one in (material, replace(material, windows=windows))}
     assert len(keys) == 2
+
+
+def test_which_windows_surround_a_window_makes_another_training(material):
+    shifted = replace(material.windows, number=material.windows.number * 2)
+    keys = {training_key(one, ["knn"], PLAN) for one in (material, replace(material, windows=shifted))}
+    assert len(keys) == 2
+
+
+def test_importance_is_expected_to_take_as_long_as_all_its_questions(material):
+    work = plan_work(["knn"], material.windows, PLAN)
+    trial = plan_trials(material.windows, PLAN)[0]
+    learnt_s, asked_s = 1e-5, 4e-4
+    by_recording_s = trial.train.sum() * learnt_s + trial.test.sum() * asked_s
+    assert work["knn: by recording"] == pytest.approx(by_recording_s)
+    assert work[f"knn: {IMPORTANCE}"] == pytest.approx(MOST_QUESTIONS * trial.test.sum() * asked_s)
 
 
 @pytest.mark.parametrize("kind", ["knn", "mlp"])
@@ -119,7 +176,57 @@ def test_a_training_that_dies_registers_nothing(store, material, monkeypatch):
 
 
 def test_the_studys_protocol_registers_nothing(store, material):
-    heard = train_by_window(material, store, kinds=["knn"], plan=PLAN)
+    steps = []
+    heard = train_by_window(material, store, kinds=["knn"], plan=PLAN, on_step=steps.append)
+    assert steps == [f"knn: {CONTROL}", f"knn: {BY_WINDOW}"]
     assert heard["knn"].accuracy["free"].targets["genre"].window.value > 0.9
+    assert heard["knn"].alone is None  # the study heard each window by itself
     assert versions(store) == []
     assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
+    (model,) = [run for run in runs_of(store) if run.data.tags["level"] == "model"]
+    assert 0 < model.data.metrics["control chance/genre"] < 1
+
+
+# The control
+
+
+@pytest.fixture
+def leaky_control(monkeypatch):
+    """Make the control ask about windows whose neighbours it has heard, as a split that leaks would."""
+
+    def leaky(classifier, windows, *, split, **options):
+        return run_control(classifier, windows, split=by_window, **options)
+
+    monkeypatch.setattr("amper_spark.classify.experiments.run_control", leaky)
+
+
+@pytest.mark.parametrize("way", [train, train_by_window])
+def test_what_leaks_is_refused_by_every_protocol(store, material, leaky_control, way):
+    noise = np.random.default_rng(0).normal(size=(len(material.windows.recordings), len(MATRIX_COLUMNS)))
+    windows = replace(material.windows, matrix=noise[material.windows.recording].astype(np.float32))
+    plan = replace(PLAN, control_recordings=48)
+    with pytest.raises(AmperSparkError, match="the split leaks: shuffled labels are told"):
+        way(replace(material, windows=windows), store, kinds=["knn"], plan=plan)
+    assert versions(store) == []
+
+
+@pytest.mark.parametrize("way", [train, train_by_window])
+def test_a_control_that_cannot_tell_is_warned_of_once(store, caplog, monkeypatch, way):
+    monkeypatch.setitem(KINDS, "another", HierarchicalKNN)
+    windows = _make_windows(n_descriptors=2, recordings_per_descriptor=4)
+    material = Material(windows, None, {"analysis_version": "1f0c"}, {})
+    way(material, store, kinds=["knn", "another"], plan=PLAN)
+    (warning,) = [record.getMessage() for record in caplog.records if "control" in record.getMessage()]
+    assert warning.startswith("too few recordings for the control to show a leak of genre, subgenre, mood, ")
+    if way is train:
+        card = card_of(store, resolve(store))
+        assert "Too few recordings for shuffled labels to show a leak of genre, subgenre, mood, " in card
+
+
+def test_a_control_that_can_tell_is_not_warned_of(store, caplog):
+    windows = _make_windows(n_descriptors=6, recordings_per_descriptor=24, windows_per_recording=2)
+    material = Material(windows, None, {"analysis_version": "1f0c"}, {})
+    trained = train(material, store, kinds=["knn"], plan=replace(PLAN, control_recordings=144))
+    assert all(test.is_conclusive for test in trained.findings["knn"].control.values())
+    assert not caplog.records
+    assert "Too few recordings" not in card_of(store, trained.registered)
