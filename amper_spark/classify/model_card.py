@@ -209,7 +209,8 @@ def _accuracy(card: Card) -> str:
     return (
         "## Accuracy\n\n"
         "Share of windows that are told right, parents predicted too, with its 95 % interval by bootstrap "
-        f"over recordings. Measured on {_range(sizes)} recordings.\n\n{_table(headings, rows)}{doubt}"
+        f"over recordings. Measured on {_range(sizes)} recordings. A window is heard with those of its "
+        f"recording that overlap it; alone, or by window, by itself.\n\n{_table(headings, rows)}{doubt}"
     )
 
 
@@ -257,7 +258,7 @@ def _use() -> str:
     return (
         "## Use\n\n"
         "    amper-spark score --model models:/amper-descriptors@champion\n\n"
-        "or, in Python, with a table of the view `windows`:\n\n"
+        "or, in Python, with a table of the view `windows`, whose rows are heard alone:\n\n"
         '    mlflow.pyfunc.load_model("models:/amper-descriptors@champion").predict(windows)'
     )
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from amper_spark.classify.control import ChanceTest
     from amper_spark.classify.estimator import HierarchicalClassifier
     from amper_spark.classify.experiments import Findings
+    from amper_spark.classify.intervals import Figure
     from amper_spark.classify.registry import RegisteredModel
     from amper_spark.classify.store import Store
     from amper_spark.classify.trials import Heard
@@ -314,6 +315,16 @@ def _tell(on_step: Callable[[str], None], kind: str, step: str) -> None:
     on_step(f"{kind}: {step}")
 
 
+def _accuracies(findings: Findings) -> dict[str, dict[str, Figure]]:
+    """Collect what a card says: by test, and what counts also of windows alone."""
+    told = {}
+    for test, heard in findings.heard.items():
+        told[test] = window_accuracy(heard)
+        if test == BY_RECORDING and heard.alone:
+            told[f"{test}, alone"] = window_accuracy(heard.alone)
+    return told
+
+
 def _warn(controls: Iterable[Mapping[str, ChanceTest]]) -> None:
     """Say once for all kinds of which targets no leak could have been found."""
     if targets := dict.fromkeys(target for control in controls for target in inconclusive(control)):
@@ -337,7 +348,7 @@ def card_text(kind: str, findings: Findings, material: Material, known: Mapping[
                 n_tested=findings.n_tested,
                 fonts=sorted({font for font in windows.recordings.fonts.tolist() if font}),
             ),
-            accuracy={test: window_accuracy(one) for test, one in findings.heard.items()},
+            accuracy=_accuracies(findings),
             chance={target: test.accuracy.value for target, test in findings.control.items()},
             inconclusive=inconclusive(findings.control),
             calibration_error=calibration_errors(findings),
