@@ -46,7 +46,7 @@ outside-music: $(READY) ## Fetch real recordings (415 MB) that models are tested
 	@$(BIN)/amper-spark catalog outside-music --corpus outside --manifest outside-music/manifest.csv --lake $(LAKE)
 	@$(BIN)/amper-spark analyze --corpus outside --lake $(LAKE)
 
-study-train: $(READY) ## The same as train at the size of the study, 20,196 renders, with docs/results.md (4 h, 20 GB in STUDY)
+study-train: $(READY) ## The same as train at the size of the study, 20,196 renders, with docs/results.md (2 h, 20 GB in STUDY)
 	@$(BIN)/amper-spark generate --lake $(STUDY)
 	@$(BIN)/amper-spark generate --corpus fluid --font fluid --seed 1 --renders-per-duration 3 --lake $(STUDY)
 	@$(BIN)/amper-spark analyze --lake $(STUDY)

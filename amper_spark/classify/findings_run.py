@@ -26,7 +26,7 @@ _MEASURES = {
     "recall": "macro recall",
     "binary": "binary accuracy",
     "binary_balanced": "balanced binary accuracy",
-    "below": "accuracy below true parents",
+    "below": "below true parents alone",
 }
 
 
