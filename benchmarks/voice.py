@@ -123,11 +123,12 @@ def mixed(accompaniment: Samples, voice: Samples, *, level_db: float) -> Samples
 
 
 def spread(windows: Sequence[Columns]) -> dict[str, npt.NDArray[np.float64]]:
-    """Find the standard deviation of every feature over all windows."""
+    """Find the standard deviation of every feature over all windows; what never varies has none."""
     features = [
         name for name, column in windows[0].items() if name not in NO_FEATURES and column.dtype.kind == "f"
     ]
-    return {name: np.concatenate([part[name] for part in windows]).std(axis=0) for name in features}
+    deviations = {name: np.concatenate([part[name] for part in windows]).std(axis=0) for name in features}
+    return {name: deviation for name, deviation in deviations.items() if np.any(deviation)}
 
 
 def windows_of(samples: Iterable[Samples]) -> Columns:
@@ -170,9 +171,12 @@ def _stereo(samples: Samples, rate: int) -> Samples:
 def _error(
     found: npt.NDArray[np.generic], truth: npt.NDArray[np.generic], scale: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Absolute errors of windows that do not overlap; of a vector, the mean over its elements."""
-    error = np.abs(np.subtract(found, truth, dtype=np.float64) / scale)[::WINDOWS_APART]
-    return error if error.ndim == 1 else error.mean(axis=1)
+    """Absolute errors of windows that do not overlap; of a vector, the mean over its elements that vary."""
+    error = np.abs(np.subtract(found, truth, dtype=np.float64))[::WINDOWS_APART]
+    varies = np.atleast_1d(scale) > 0
+    scaled = error.reshape(len(error), -1)[:, varies] / np.atleast_1d(scale)[varies]
+    mean: npt.NDArray[np.float64] = scaled.mean(axis=1)
+    return mean
 
 
 def _options() -> argparse.Namespace:

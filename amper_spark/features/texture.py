@@ -91,6 +91,7 @@ def window_texture(*, band_level: npt.NDArray[np.float32], n_windows: int) -> np
 
     Examples
     --------
+    >>> from amper_spark.features.registry import TEXTURE_STATISTICS
     >>> pulse = np.where(np.arange(496) % 25 < 5, 0.0, -40.0)  # twice a second
     >>> texture = window_texture(band_level=np.tile(pulse, (16, 1)).astype(np.float32), n_windows=1)
     >>> float(texture[0, TEXTURE_STATISTICS.index("autocorrelation_500ms")].round(2))
