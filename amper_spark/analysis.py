@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.beats import beat_times, tempo_curve
-from amper_spark.chroma import chroma_entropy, class_shares, window_chroma, window_chroma_deviation
+from amper_spark.chroma import chroma_entropy, class_shares, window_moments
 from amper_spark.config import Analysis, Tempo, content_hash
 from amper_spark.features.statistics import (
     mean_of_blocks,
@@ -214,12 +214,9 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
         window_sums(values=energy, n_windows=n_windows)
         for energy in (recording.percussive_energy, recording.energy)
     )
-    pitch_classes = {
-        "chroma": recording.chroma,
-        "scale": class_shares(frames=recording.scale),
-        "bass": class_shares(frames=recording.bass),
-    }
-    chroma = window_chroma(chroma=recording.chroma, n_windows=n_windows)
+    chroma, chroma_std = window_moments(frames=recording.chroma, n_windows=n_windows)
+    scale, scale_std = window_moments(frames=class_shares(frames=recording.scale), n_windows=n_windows)
+    bass, bass_std = window_moments(frames=class_shares(frames=recording.bass), n_windows=n_windows)
     tonic = window_tonic(scale=recording.scale, bass=recording.bass, n_windows=n_windows)
     return {
         "window": np.arange(n_windows),
@@ -252,11 +249,12 @@ def describe_windows(recording: Description, onset_rate: Floats, tempo: TempoEst
             band_onset_strength=cut_windows(frames=recording.band_onset_strength, n_windows=n_windows),
             tempo_bpm=tempo.tempo_bpm,
         ),
-        **{name: window_chroma(chroma=frames, n_windows=n_windows) for name, frames in pitch_classes.items()},
-        **{
-            f"{name}_std": window_chroma_deviation(chroma=frames, n_windows=n_windows)
-            for name, frames in pitch_classes.items()
-        },
+        "chroma": chroma,
+        "scale": scale,
+        "bass": bass,
+        "chroma_std": chroma_std,
+        "scale_std": scale_std,
+        "bass_std": bass_std,
         **window_intervals(
             chroma=recording.chroma, scale=recording.scale, bass=recording.bass, n_windows=n_windows
         ),

@@ -61,48 +61,30 @@ def chroma_frames(*, constant_q_power: npt.NDArray[np.floating]) -> npt.NDArray[
     return chroma / np.where(peak > 0, peak, 1.0)
 
 
-def window_chroma(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDArray[np.float64]:
-    """Mean chroma of each window, over the frames that lie wholly inside it.
+def window_moments(
+    *, frames: npt.NDArray[np.float64], n_windows: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Take mean and standard deviation (ddof 0) of each window, over the frames that lie wholly inside it.
 
     Parameters
     ----------
-    chroma : np.ndarray [shape=(12, frame)]
-        See `chroma_frames`.
+    frames : np.ndarray [shape=(class, frame)]
+        Of the constant-Q grid, such as `chroma_frames`.
     n_windows : int > 0
 
     Returns
     -------
-    np.ndarray [shape=(window, 12)]
+    mean, deviation : np.ndarray [shape=(window, class)]
 
     Examples
     --------
-    >>> window_chroma(chroma=np.ones((12, 29)), n_windows=2).shape
-    (2, 12)
+    >>> mean, deviation = window_moments(frames=np.ones((12, 29)), n_windows=2)
+    >>> mean.shape, float(mean[0, 0]), float(deviation.max())
+    ((2, 12), 1.0, 0.0)
     """
-    return np.stack(
-        [window.mean(axis=-1) for window in frames_of_windows(frames=chroma, n_windows=n_windows)]
-    )
-
-
-def window_chroma_deviation(*, chroma: npt.NDArray[np.float64], n_windows: int) -> npt.NDArray[np.float64]:
-    """Take the standard deviation (ddof 0) of the chroma over the same frames.
-
-    Parameters
-    ----------
-    chroma : np.ndarray [shape=(12, frame)]
-        See `chroma_frames`.
-    n_windows : int > 0
-
-    Returns
-    -------
-    np.ndarray [shape=(window, 12)]
-
-    Examples
-    --------
-    >>> float(window_chroma_deviation(chroma=np.ones((12, 29)), n_windows=2).max())
-    0.0
-    """
-    return np.stack([window.std(axis=-1) for window in frames_of_windows(frames=chroma, n_windows=n_windows)])
+    windows = frames_of_windows(frames=frames, n_windows=n_windows)
+    means = [window.mean(axis=-1) for window in windows]
+    return np.stack(means), np.stack([window.std(axis=-1) for window in windows])
 
 
 def frames_of_windows(*, frames: npt.NDArray[np.float64], n_windows: int) -> list[npt.NDArray[np.float64]]:

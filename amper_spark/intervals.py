@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.chroma import class_shares, frames_of_windows, window_chroma, window_chroma_deviation
+from amper_spark.chroma import class_shares, frames_of_windows, window_moments
 from amper_spark.features.registry import INTERVAL_CLASSES, PERSISTENCE_FRAMES, PITCH_CLASSES
 
 Floats = npt.NDArray[np.float64]
@@ -49,8 +49,7 @@ def window_intervals(*, chroma: Floats, scale: Floats, bass: Floats, n_windows: 
             (intervals, interval_class_frames(chroma=classes)),
             (above_bass, above_bass_frames(chroma=classes, bass=bass)),
         ):
-            described.append(window_chroma(chroma=frames, n_windows=n_windows))
-            described.append(window_chroma_deviation(chroma=frames, n_windows=n_windows))
+            described.extend(window_moments(frames=frames, n_windows=n_windows))
     persistence = [window_persistence(frames=frames, n_windows=n_windows) for frames in (bass, chroma)]
     return {
         "intervals": np.hstack(intervals),

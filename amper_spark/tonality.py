@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from amper_spark.chroma import window_chroma
+from amper_spark.chroma import window_moments
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import PITCH_CLASSES
 
@@ -73,10 +73,9 @@ def window_tonic(*, scale: npt.NDArray[np.float64], bass: npt.NDArray[np.float64
     >>> window_tonic(scale=silence, bass=silence, n_windows=1).strength
     array([0.])
     """
-    return match_keys(
-        scale=window_chroma(chroma=scale, n_windows=n_windows),
-        bass=np.sqrt(window_chroma(chroma=bass, n_windows=n_windows)),
-    )
+    mean_scale, _ = window_moments(frames=scale, n_windows=n_windows)
+    mean_bass, _ = window_moments(frames=bass, n_windows=n_windows)
+    return match_keys(scale=mean_scale, bass=np.sqrt(mean_bass))
 
 
 def match_keys(*, scale: npt.NDArray[np.float64], bass: npt.NDArray[np.float64]) -> Tonic:

@@ -12,8 +12,7 @@ from amper_spark.chroma import (
     chroma_frames,
     class_shares,
     scale_frames,
-    window_chroma,
-    window_chroma_deviation,
+    window_moments,
 )
 from amper_spark.errors import ParameterError
 from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH, window_count
@@ -23,7 +22,7 @@ from tests.synthesis.instruments import Hit, Note, Timbre, render
 
 def analysed_chroma(samples):
     chroma = chroma_frames(constant_q_power=constant_q_power(samples=samples))
-    return window_chroma(chroma=chroma, n_windows=window_count(samples.size))
+    return window_moments(frames=chroma, n_windows=window_count(samples.size))[0]
 
 
 def bass_on_d():
@@ -110,7 +109,7 @@ def test_what_changes_from_frame_to_frame_deviates():
     frames = np.zeros((12, 60))
     frames[4] = 0.5
     frames[7, ::2] = 1.0
-    deviation = window_chroma_deviation(chroma=frames, n_windows=2)
+    _, deviation = window_moments(frames=frames, n_windows=2)
     assert deviation.shape == (2, 12)
     assert deviation[:, 7] == pytest.approx(0.5, abs=0.01)
     assert not np.delete(deviation, 7, axis=1).any()
