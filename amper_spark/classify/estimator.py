@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from amper_spark.classify.features import WindowFeatures
-from amper_spark.classify.hierarchy import Hierarchy
+from amper_spark.classify.hierarchy import TARGETS, Hierarchy
+from amper_spark.classify.plausibility import plausible_styles, tonalness_limits
 from amper_spark.classify.trees import (
     Answers,
     Probabilities,
@@ -21,6 +22,7 @@ from amper_spark.classify.trees import (
     walk_down,
     walk_down_from,
 )
+from amper_spark.classify.windows import MATRIX_COLUMNS
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.errors import ParameterError
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
+
+_TONALNESS = MATRIX_COLUMNS.index("tonalness")
+_STYLE = TARGETS.index("subgenre")
 
 
 class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
@@ -43,6 +48,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
     catalogue : str, optional
         A folder of `descriptors import`; None takes the catalogue of the package. A fitted model knows by
         itself what it has learnt.
+    implausible_share : float
+        A style is improbable for windows that are more tonal, or less, than all of it that was learnt from
+        but for this share on either side; with 0 none is. See `amper_spark.classify.plausibility`.
 
     Attributes
     ----------
@@ -51,12 +59,21 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
     paths_ : dict of str to list
         The values of the six targets of each.
     features_ : WindowFeatures
+    limits_ : np.ndarray [shape=(style, 2), dtype=float32]
+        Of tonalness.
     n_features_in_ : int
     """
 
-    def __init__(self, *, features: str = "discriminant", catalogue: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        features: str = "discriminant",
+        catalogue: str | None = None,
+        implausible_share: float = 0.0,
+    ) -> None:
         self.features = features
         self.catalogue = catalogue
+        self.implausible_share = implausible_share
 
     def fit(self, X: Matrix, y: Sequence[str] | npt.NDArray[Any]) -> Self:
         """Learn.
@@ -85,9 +102,13 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         current = {name: known[name].name for name in set(y)}  # former names are understood
         named = [current[name] for name in y]
         descriptors = hierarchy.encode(named)
-        self.features_ = WindowFeatures(self.features).fit(X, named)
+        nodes = hierarchy.codes[descriptors]
+        self.features_ = self._fit_features(X, named, nodes, hierarchy)
         self.n_features_in_ = self.features_.n_features_in_
-        self._fit_nodes(self.features_.transform(X), hierarchy.codes[descriptors], hierarchy)
+        self.limits_ = tonalness_limits(
+            tonalness=X[:, _TONALNESS], style=nodes[:, _STYLE], share=self.implausible_share
+        )
+        self._fit_nodes(self.features_.transform(X), nodes, hierarchy)
         return self
 
     @property
@@ -115,7 +136,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
             By target.
         """
         check_is_fitted(self)
-        return self._node_probabilities(self.features_.transform(X))
+        return self._plausible(self._node_probabilities(self.features_.transform(X)), X)
 
     def predict_free(self, X: Matrix) -> Answers:
         """Walk down each tree by itself, see `amper_spark.classify.trees.walk_down`."""
@@ -149,6 +170,28 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Name the most probable descriptor of each window."""
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def _fit_features(
+        self,
+        X: Matrix,
+        y: Sequence[str],
+        nodes: Codes,  # noqa: ARG002 - what all are given
+        hierarchy: Hierarchy,  # noqa: ARG002
+    ) -> WindowFeatures:
+        """Learn what to hear, from descriptors of windows and the nodes of all `TARGETS` that they pass."""
+        return WindowFeatures(self.features).fit(X, y)
+
+    def _plausible(self, probabilities: dict[str, Matrix], X: Matrix) -> Probabilities:
+        if not self.implausible_share:
+            return probabilities
+        styles = plausible_styles(
+            self.hierarchy,
+            probabilities["subgenre"],
+            tonalness=X[:, _TONALNESS],
+            limits=self.limits_,
+            share=self.implausible_share,
+        )
+        return {**probabilities, "subgenre": styles}
 
     @abstractmethod
     def _fit_nodes(self, Z: Matrix, nodes: Codes, hierarchy: Hierarchy) -> None:

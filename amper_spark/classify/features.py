@@ -14,6 +14,7 @@ References
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -30,7 +31,7 @@ from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Matrix = npt.NDArray[np.float32]
 Matrix64 = npt.NDArray[np.float64]
@@ -143,6 +144,42 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
         if matrix.shape[1] != len(MATRIX_COLUMNS):
             raise ParameterError(f"windows must have {len(MATRIX_COLUMNS)} columns, got {matrix.shape[1]}")
         return matrix
+
+
+def join_features(shared: WindowFeatures, own: Mapping[str, WindowFeatures]) -> WindowFeatures:
+    """Compute several sets of features at once.
+
+    Parameters
+    ----------
+    shared : WindowFeatures
+        Fitted; its features come first.
+    own : mapping of str to WindowFeatures
+        Fitted; names of their features begin with the key and a colon.
+
+    Returns
+    -------
+    WindowFeatures
+        Fitted.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> windows = rng.normal(size=(50, len(MATRIX_COLUMNS))).astype(np.float32)
+    >>> shared = WindowFeatures().fit(windows, ["dreamy"] * 25 + ["tense"] * 25)
+    >>> join_features(shared, {"mood given indie": shared}).names_
+    ['discriminant_1', 'mood given indie: discriminant_1']
+    """
+    joined = copy(shared)
+    joined.names_ = [*shared.names_, *(f"{key}: {name}" for key, one in own.items() for name in one.names_)]
+    joined.weights_ = np.hstack([shared.weights_, *(one.weights_ for one in own.values())])
+    joined.offsets_ = np.hstack([shared.offsets_, *(one.offsets_ for one in own.values())])
+    return joined
+
+
+def columns_of(features: WindowFeatures, key: str) -> slice:
+    """Find the features that `join_features` has given a key, which may have none; the shared have key ""."""
+    places = [place for place, name in enumerate(features.names_) if name.rpartition(": ")[0] == key]
+    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
 
 
 def _features_of_study(matrix: Matrix64) -> tuple[list[str], Matrix64]:

@@ -40,8 +40,8 @@ class HierarchicalKNN(HierarchicalClassifier):
     approximate : bool
         Whether neighbours may be up to one and a half times as far as the nearest ones, which takes a
         fraction of the time; few answers change. May be set after fitting, too.
-    features, catalogue : str
-        See `HierarchicalClassifier`.
+    features, catalogue, implausible_share
+        See `HierarchicalClassifier`. Neighbours are near, and by default all that they say is plausible.
 
     Attributes
     ----------
@@ -66,8 +66,9 @@ class HierarchicalKNN(HierarchicalClassifier):
         *,
         features: str = "discriminant",
         catalogue: str | None = None,
+        implausible_share: float = 0.0,
     ) -> None:
-        super().__init__(features=features, catalogue=catalogue)
+        super().__init__(features=features, catalogue=catalogue, implausible_share=implausible_share)
         self.n_neighbors = n_neighbors
         self.approximate = approximate
 
@@ -93,7 +94,7 @@ class HierarchicalKNN(HierarchicalClassifier):
         probabilities = self._known_voters().node_probabilities(
             self.features_.transform(X), self._asking(), parents
         )
-        return walk_down_from(self.hierarchy, probabilities, parents)
+        return walk_down_from(self.hierarchy, self._plausible(probabilities, X), parents)
 
     def _fit_nodes(self, Z: Matrix, nodes: Codes, hierarchy: Hierarchy) -> None:
         if self.n_neighbors < 1:

@@ -1,6 +1,8 @@
 """Multilayer perceptrons down both trees, as in the study.
 
-scikit-learn fits them, see `amper_spark.classify.networks`; what is kept are their weights.
+All hear the directions in which descriptors differ most; a network that tells a parent's children apart hears
+those in which just these differ, too. scikit-learn fits them, see `amper_spark.classify.networks`; what is
+kept are their weights.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 
 from amper_spark.classify.estimator import HierarchicalClassifier
-from amper_spark.classify.networks import fit_network, node_probabilities, questions
+from amper_spark.classify.features import WindowFeatures, columns_of, join_features
+from amper_spark.classify.networks import Network, fit_network, node_probabilities, questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +43,9 @@ class HierarchicalMLP(HierarchicalClassifier):
         Of every network.
     n_jobs : int, optional
         Processes that fit networks, as joblib understands it. The result is the same whatever it is.
-    features, catalogue : str
-        See `HierarchicalClassifier`.
+    features, catalogue, implausible_share
+        See `HierarchicalClassifier`. Networks go on in a straight line beyond all that they have learnt from,
+        so they are checked.
 
     Attributes
     ----------
@@ -75,16 +79,33 @@ class HierarchicalMLP(HierarchicalClassifier):
         *,
         features: str = "discriminant",
         catalogue: str | None = None,
+        implausible_share: float = 0.005,
     ) -> None:
-        super().__init__(features=features, catalogue=catalogue)
+        super().__init__(features=features, catalogue=catalogue, implausible_share=implausible_share)
         self.hidden_layer_sizes = hidden_layer_sizes
         self.max_iter = max_iter
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    def _fit_features(
+        self, X: Matrix, y: Sequence[str], nodes: Codes, hierarchy: Hierarchy
+    ) -> WindowFeatures:
+        shared = super()._fit_features(X, y, nodes, hierarchy)
+        if self.features != "discriminant":
+            return shared
+        own = {}
+        for question in questions(hierarchy):
+            if question.parent is not None:
+                concerned = question.concerns(nodes)
+                features = WindowFeatures(self.features)
+                own[question.name] = features.fit(X[concerned], question.answers(nodes[concerned]))
+        return join_features(shared, own)
+
     def _fit_nodes(self, Z: Matrix, nodes: Codes, hierarchy: Hierarchy) -> None:
         asked = questions(hierarchy)
         concerned = [np.flatnonzero(question.concerns(nodes)) for question in asked]
+        shared = columns_of(self.features_, "")
+        heard = [np.r_[shared, columns_of(self.features_, question.name)] for question in asked]
         # The longest first, so that no process is left with one at the end.
         order = sorted(range(len(asked)), key=lambda place: -len(concerned[place]))
         settings = {
@@ -93,7 +114,11 @@ class HierarchicalMLP(HierarchicalClassifier):
             "random_state": self.random_state,
         }
         fitted = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_network)(settings, Z[concerned[place]], asked[place].answers(nodes[concerned[place]]))
+            delayed(fit_network)(
+                settings,
+                Z[np.ix_(concerned[place], heard[place])],
+                asked[place].answers(nodes[concerned[place]]),
+            )
             for place in order
         )
         networks = [fitted[order.index(place)] for place in range(len(asked))]
@@ -125,5 +150,10 @@ class HierarchicalMLP(HierarchicalClassifier):
 
     def _node_probabilities(self, Z: Matrix) -> dict[str, Matrix]:
         hierarchy = self.hierarchy
-        networks = list(zip(questions(hierarchy), self.coefs_, self.intercepts_, strict=True))
+        networks = [
+            Network(question, columns_of(self.features_, question.name), weights, offsets)
+            for question, weights, offsets in zip(
+                questions(hierarchy), self.coefs_, self.intercepts_, strict=True
+            )
+        ]
         return node_probabilities(hierarchy, networks, Z)

@@ -66,6 +66,30 @@ class Question:
         return node
 
 
+@dataclass(frozen=True)
+class Network:
+    """What answers a question.
+
+    Parameters
+    ----------
+    question : Question
+    own : slice
+        The features that only this one hears, after those that all hear.
+    weights, offsets : sequence of np.ndarray
+        Of its layers, shapes (units before, units) and (units,).
+    """
+
+    question: Question
+    own: slice
+    weights: Sequence[Matrix]
+    offsets: Sequence[Matrix]
+
+    @property
+    def n_shared(self) -> int:
+        """How many features it shares with all others."""
+        return len(self.weights[0]) - (self.own.stop - self.own.start)
+
+
 def questions(hierarchy: Hierarchy) -> list[Question]:
     """List what must be asked: of an only child nothing, of two whether it is the second.
 
@@ -137,19 +161,14 @@ def fit_network(settings: Mapping[str, object], Z: Matrix, answers: Codes) -> ML
             raise KeyboardInterrupt(interrupted) from warning
 
 
-def node_probabilities(
-    hierarchy: Hierarchy,
-    networks: Sequence[tuple[Question, Sequence[Matrix], Sequence[Matrix]]],
-    Z: Matrix,
-) -> dict[str, Matrix]:
+def node_probabilities(hierarchy: Hierarchy, networks: Sequence[Network], Z: Matrix) -> dict[str, Matrix]:
     """Ask all networks about windows.
 
     Parameters
     ----------
     hierarchy : Hierarchy
-    networks : sequence of (Question, sequence of np.ndarray, sequence of np.ndarray)
-        With the weights and offsets of the layers of each, shapes (units before, units) and (units,). All
-        have hidden layers of the same sizes.
+    networks : sequence of Network
+        All have hidden layers of the same sizes.
     Z : np.ndarray [shape=(n, features), dtype=float32]
 
     Returns
@@ -163,17 +182,24 @@ def node_probabilities(
     # What lies between layers is written over by each network, and never leaves the cache.
     hidden = [
         np.empty((_WINDOWS_AT_ONCE, len(offset)), dtype=np.float32)
-        for _, _, offsets in networks[:1]
-        for offset in offsets[:-1]
+        for network in networks[:1]
+        for offset in network.offsets[:-1]
     ]
+    n_shared = networks[0].n_shared if networks else 0
+    heard = np.empty(
+        (_WINDOWS_AT_ONCE, max((len(network.weights[0]) for network in networks), default=0)), np.float32
+    )
     for start in range(0, len(Z), _WINDOWS_AT_ONCE):
         windows = slice(start, start + _WINDOWS_AT_ONCE)
         n = len(Z[windows])
+        heard[:n, :n_shared] = Z[windows, :n_shared]
         # A node a row: so sums over a parent's children run along windows.
         logits = {target: np.zeros((n_nodes[target], n), dtype=np.float32) for target in TARGETS}
-        for question, weights, offsets in networks:
-            to = logits[question.target][question.outputs]
-            _forward(Z[windows], weights, offsets, hidden=[layer[:n] for layer in hidden], to=to)
+        for network in networks:
+            to = logits[network.question.target][network.question.outputs]
+            inputs = heard[:n, : len(network.weights[0])]
+            inputs[:, n_shared:] = Z[windows, network.own]
+            _forward(inputs, network.weights, network.offsets, hidden=[layer[:n] for layer in hidden], to=to)
         for target in TARGETS:
             _normalise(hierarchy, target, logits[target])
             probabilities[target][windows] = logits[target].T

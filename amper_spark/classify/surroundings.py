@@ -2,7 +2,8 @@
 
 A window of 10 s shares sound with the four before and the four after it, and style rarely changes in between.
 So what a classifier finds probable of each is averaged over them, within one recording: what one window
-happens to lack, another has. That hears 26 s in place of 10.
+happens to lack, another has. That hears 26 s in place of 10. Averages are geometric, as if all windows were
+asked at once: what one of them rules out is unlikely, and where they disagree, everything is.
 
 References
 ----------
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from amper_spark.classify.trees import SMALLEST
 from amper_spark.compiled import compiled
 from amper_spark.errors import ParameterError
 from amper_spark.grid import WINDOW_DURATION_S, WINDOW_STRIDE_S
@@ -58,7 +60,7 @@ def stretches(*, recording: Codes, number: Codes) -> Codes:
 
 
 def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = REACH) -> Probabilities:
-    """Average what is probable of a window and of those around it.
+    r"""Average what is probable of a window and of those around it.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
     Returns
     -------
     mapping of str to np.ndarray [shape=(n, nodes), dtype=float32]
-        The same bits for a stretch alone and among others.
+        :math:`\exp(\overline{\ln p})`. The same bits for a stretch alone and among others.
 
     Raises
     ------
@@ -81,9 +83,9 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
 
     Examples
     --------
-    >>> doubtful = {"genre": np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)}
-    >>> heard_around(doubtful, np.array([0, 0, 0]), reach=1)["genre"].round(2).tolist()
-    [[0.5, 0.5], [0.6700000166893005, 0.33000001311302185], [0.5, 0.5]]
+    >>> doubtful = {"genre": np.array([[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]], dtype=np.float32)}
+    >>> heard_around(doubtful, np.array([0, 0, 0]), reach=1)["genre"].astype(float).round(2).tolist()
+    [[0.6, 0.24], [0.69, 0.18], [0.6, 0.24]]
     """
     for target, values in probabilities.items():
         if values.shape[0] != len(stretch):
@@ -96,7 +98,8 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
     averaged = {}
     for target, values in probabilities.items():
         averaged[target] = np.empty_like(values, order="C")
-        _average(np.ascontiguousarray(values), begin, end, averaged[target])
+        _average(np.log(np.maximum(values, SMALLEST), order="C"), begin, end, averaged[target])
+        np.exp(averaged[target], out=averaged[target])
     return averaged
 
 

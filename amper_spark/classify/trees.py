@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from amper_spark.classify.hierarchy import Hierarchy
 
 Probabilities = Mapping[str, npt.NDArray[np.float32]]
-"""By target, shape (n, nodes): of each node, given its parent. Those of one parent's children add up to 1."""
+"""By target, shape (n, nodes): of each node, given its parent. Those of one parent's children add up to 1, or
+to less where `amper_spark.classify.surroundings` has found windows that disagree."""
+SMALLEST = np.float32(1e-30)
+"""What probabilities are raised to, so that no logarithm is infinite."""
 Codes = npt.NDArray[np.int64]
-
-_SMALLEST = np.float32(1e-30)  # so that no logarithm is infinite
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def descriptor_probabilities(hierarchy: Hierarchy, probabilities: Probabilities)
         In the order of ``hierarchy.names``; a row adds up to 1.
     """
     logs = {
-        target: np.log(np.maximum(probabilities[target], _SMALLEST, dtype=np.float32)) for target in TARGETS
+        target: np.log(np.maximum(probabilities[target], SMALLEST, dtype=np.float32)) for target in TARGETS
     }
     style = logs["subgenre"] + logs["genre"][:, hierarchy.parents["subgenre"]]
     leaf = logs["mood"] + style[:, hierarchy.parents["mood"]]

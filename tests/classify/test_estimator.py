@@ -73,7 +73,7 @@ def test_given_its_own_free_answers_as_parents_it_gives_style_and_sentiment_agai
 
 def test_it_can_be_cloned_and_set(fitted):
     copy = clone(fitted.set_params(catalogue=None))
-    assert copy.get_params() == {"catalogue": None, "features": "discriminant"}
+    assert copy.get_params() == {"catalogue": None, "features": "discriminant", "implausible_share": 0.0}
     assert clone(NearestMean(catalogue="somewhere")).catalogue == "somewhere"
     with pytest.raises(NotFittedError):
         check_is_fitted(copy)

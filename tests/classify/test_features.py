@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from amper_spark.classify import features as features_module
-from amper_spark.classify.features import FEATURE_SETS, WindowFeatures
+from amper_spark.classify.features import FEATURE_SETS, WindowFeatures, columns_of, join_features
 from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
@@ -114,6 +114,21 @@ def test_discriminants_find_what_differs_under_what_does_not():
     (axis,) = WindowFeatures().fit(matrix[::2], descriptors[::2]).transform(matrix[1::2]).T
     share = np.mean((axis > 0) == (descriptors[1::2] == "tense"))
     assert max(share, 1 - share) > 0.9  # of which direction nobody says which end is up
+
+
+def test_joined_features_are_those_of_each(make_windows):
+    made = make_windows()
+    shared, own = (
+        WindowFeatures().fit(made.matrix[rows], made.descriptors[rows]) for rows in (slice(None), slice(120))
+    )
+    joined = join_features(shared, {"mood given minimal": own, "mood given pop": shared})
+    found = joined.transform(made.matrix)
+    assert found.shape == (len(made), len(joined.names_))
+    for key, features in {"": shared, "mood given minimal": own, "mood given pop": shared}.items():
+        columns = columns_of(joined, key)
+        np.testing.assert_allclose(found[:, columns], features.transform(made.matrix), rtol=1e-5, atol=1e-5)
+    assert columns_of(joined, "mood") == slice(0, 0)
+    assert columns_of(shared, "") == slice(0, len(shared.names_))
 
 
 @pytest.mark.parametrize("descriptors", [None, ["tense"] * 240])

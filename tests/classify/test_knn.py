@@ -305,7 +305,13 @@ def test_what_is_stored_is_what_was_learnt_and_no_more(blurred: Windows) -> None
 def test_clones_have_its_parameters() -> None:
     told = clone(HierarchicalKNN(7, approximate=True)).get_params()
 
-    assert told == {"n_neighbors": 7, "approximate": True, "features": "discriminant", "catalogue": None}
+    assert told == {
+        "n_neighbors": 7,
+        "approximate": True,
+        "features": "discriminant",
+        "catalogue": None,
+        "implausible_share": 0.0,
+    }
 
 
 @pytest.mark.parametrize("n_neighbors", [0, -1])

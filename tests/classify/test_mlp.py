@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 
+from amper_spark.classify.features import WindowFeatures
 from amper_spark.classify.hierarchy import PARENTS, TARGETS
 from amper_spark.classify.mlp import HierarchicalMLP
 
@@ -33,12 +34,13 @@ def test_it_is_scikit_learns_one_vs_rest_at_the_top_and_its_perceptron_below(
     make_windows, windows, hidden_layer_sizes
 ):
     settings = {"hidden_layer_sizes": hidden_layer_sizes, "max_iter": MAX_ITER, "random_state": 0}
-    model = HierarchicalMLP(**settings).fit(windows.matrix, windows.descriptors)
+    model = HierarchicalMLP(**settings, implausible_share=0.0).fit(windows.matrix, windows.descriptors)
     nodes, hierarchy = nodes_of(model, windows), model.hierarchy
     assert {len(hierarchy.nodes[target]) for target in ("genre", "sentiment")} == {3}  # not fewer
-    Z = model.features_.transform(windows.matrix)
+    shared = WindowFeatures().fit(windows.matrix, windows.descriptors)
     others = make_windows(seed=0, noise=3).matrix
-    said, Z_others = model.node_probabilities(others), model.features_.transform(others)
+    Z, Z_others = shared.transform(windows.matrix), shared.transform(others)
+    said = model.node_probabilities(others)
     for place, (target, above) in enumerate(PARENTS.items()):
         if above is None:
             reference = OneVsRestClassifier(MLPClassifier(**settings)).fit(Z, nodes[:, place])
@@ -51,8 +53,10 @@ def test_it_is_scikit_learns_one_vs_rest_at_the_top_and_its_perceptron_below(
             if children.stop - children.start == 1:
                 assert (said[target][:, children] == 1).all()
             else:
-                reference = MLPClassifier(**settings).fit(Z[rows], nodes[rows, place])
-                expected = reference.predict_proba(Z_others)
+                own = WindowFeatures().fit(windows.matrix[rows], nodes[rows, place])
+                heard = np.hstack([Z[rows], own.transform(windows.matrix[rows])])
+                reference = MLPClassifier(**settings).fit(heard, nodes[rows, place])
+                expected = reference.predict_proba(np.hstack([Z_others, own.transform(others)]))
                 np.testing.assert_allclose(said[target][:, children], expected, rtol=2e-4, atol=2e-6)
 
 
@@ -68,6 +72,12 @@ def test_probabilities_of_siblings_add_up_to_one(make_windows, n_descriptors):
         for node, parent in enumerate(model.hierarchy.parents[target]):
             sums[:, parent] += said[:, node]
         np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
+def test_with_the_features_of_the_study_all_networks_hear_these_alone(windows):
+    model = HierarchicalMLP(max_iter=3, features="study").fit(windows.matrix, windows.descriptors)
+    assert len(model.features_.names_) == 21
+    assert {len(layers[0]) for layers in model.coefs_} == {21}
 
 
 def test_windows_unlike_any_get_probabilities_too(fitted, windows):

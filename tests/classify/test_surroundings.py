@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import gmean
 
 from amper_spark.classify.surroundings import REACH, heard_around, stretches
 from amper_spark.errors import ParameterError
@@ -36,13 +37,20 @@ def drawn(seed, n, n_nodes=5):
     reach=st.integers(0, 6),
     seed=st.integers(0, 2**16),
 )
-def test_it_is_the_mean_of_what_is_around_in_the_same_stretch(lengths, reach, seed):
+def test_it_is_the_geometric_mean_of_what_is_around_in_the_same_stretch(lengths, reach, seed):
     stretch = np.repeat(np.arange(len(lengths)), lengths)
     probable = drawn(seed, len(stretch))
     around = heard_around({"genre": probable}, stretch, reach=reach)["genre"]
     for place in range(len(stretch)):
         near = (np.abs(np.arange(len(stretch)) - place) <= reach) & (stretch == stretch[place])
-        np.testing.assert_allclose(around[place], probable[near].mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(around[place], gmean(probable[near]), rtol=1e-4)
+
+
+def test_what_one_window_rules_out_is_unlikely_and_not_impossible():
+    sure = {"genre": np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)}
+    around = heard_around(sure, np.zeros(3, dtype=np.int64), reach=1)["genre"]
+    assert (around > 0).all()
+    assert around[1].argmax() == 0
 
 
 def test_a_recording_is_heard_the_same_alone_and_among_others():
