@@ -88,8 +88,13 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         Raises
         ------
         ParameterError
-            The catalogue does not know one; there is only one; lengths differ.
+            The catalogue does not know one; there is only one; lengths differ; a parameter is out of range.
         """
+        if not 0 <= self.implausible_share < 0.5:
+            raise ParameterError(
+                f"implausible_share must be at least 0 and below 0.5, got {self.implausible_share}"
+            )
+        X = np.asarray(X, dtype=np.float32)
         if len(X) != len(y):
             raise ParameterError(f"X has {len(X)} windows, y names {len(y)} descriptors")
         known = load_catalogue(Path(self.catalogue)) if self.catalogue else load_catalogue()
@@ -137,6 +142,13 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         return self._plausible(self._node_probabilities(self.features_.transform(X)), X)
+
+    @property
+    def hears(self) -> npt.NDArray[np.bool_]:
+        """Which columns of a matrix of windows can change what it says, shape (column,)."""
+        is_heard: npt.NDArray[np.bool_] = np.any(self.features_.weights_ != 0, axis=1)
+        is_heard[_TONALNESS] |= self.implausible_share > 0
+        return is_heard
 
     def predict_free(self, X: Matrix) -> Answers:
         """Walk down each tree by itself, see `amper_spark.classify.trees.walk_down`."""
@@ -187,7 +199,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator, ABC):
         styles = plausible_styles(
             self.hierarchy,
             probabilities["subgenre"],
-            tonalness=X[:, _TONALNESS],
+            tonalness=np.asarray(X, dtype=np.float32)[:, _TONALNESS],
             limits=self.limits_,
             share=self.implausible_share,
         )

@@ -67,6 +67,8 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
     ----------
     names_ : list of str
         Of the features.
+    deviations_ : np.ndarray [shape=(heard columns,)]
+        Only of ``discriminant``: what columns were divided by.
     weights_ : np.ndarray [shape=(column, features), dtype=float32]
         All of that is one affine map: features = matrix @ weights_ + offsets_.
     offsets_ : np.ndarray [shape=(features,), dtype=float32]
@@ -85,7 +87,13 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
     def __init__(self, features: str = "discriminant") -> None:
         self.features = features
 
-    def fit(self, X: Matrix, y: Sequence[str] | npt.NDArray[Any] | None = None) -> Self:
+    def fit(
+        self,
+        X: Matrix,
+        y: Sequence[str] | npt.NDArray[Any] | None = None,
+        *,
+        deviations: Matrix64 | None = None,
+    ) -> Self:
         """Learn means, deviations and directions.
 
         Parameters
@@ -94,6 +102,9 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
             See `amper_spark.classify.windows.MATRIX_COLUMNS`.
         y : sequence of str, optional
             Descriptors, which ``discriminant`` needs: two or more.
+        deviations : np.ndarray [shape=(heard columns,)], optional
+            What ``discriminant`` divides columns by; by default their standard deviations. Windows that are
+            much alike would make a lot of little: give them `deviations_` of features of all windows.
 
         Raises
         ------
@@ -110,10 +121,13 @@ class WindowFeatures(TransformerMixin, BaseEstimator):
         else:
             if y is None or len(set(y)) < 2:
                 raise ParameterError("discriminants tell descriptors apart: there must be two or more")
-            weights = _discriminants(matrix, np.asarray(y, dtype=str))
+            level_free = _level_free(matrix)
+            self.deviations_ = StandardScaler().fit(level_free).scale_ if deviations is None else deviations
+            weights = _discriminants(level_free / self.deviations_, np.asarray(y, dtype=str))
+            weights = _of_columns(weights / self.deviations_[:, np.newaxis])
             self.names_ = [f"discriminant_{number + 1}" for number in range(weights.shape[1])]
             projected = matrix @ weights
-            mean, scale = projected.mean(axis=0), np.sqrt(projected.var(axis=0).mean())
+            mean, scale = projected.mean(axis=0), np.sqrt(projected.var(axis=0).mean()) or 1.0
         self.weights_ = (weights / scale).astype(np.float32)
         self.offsets_ = (-mean / scale).astype(np.float32)
         return self
@@ -198,31 +212,41 @@ def _features_of_study(matrix: Matrix64) -> tuple[list[str], Matrix64]:
     return names, weights
 
 
-def _discriminants(matrix: Matrix64, descriptors: npt.NDArray[np.str_]) -> Matrix64:
-    r"""Map columns to discriminants, the best one first, within descriptors (nearly) uncorrelated.
-
-    They are the largest solutions of :math:`S_B w = \lambda ((1 - s) S_W + s I) w`, with the covariances of
-    standardised columns between and within descriptors and the shrinkage s, times :math:`\sqrt{\lambda /
-    (1 + \lambda)}`: a direction counts by the share of its variance that tells descriptors apart.
-    """
+def _level_free(matrix: Matrix64) -> Matrix64:
+    """Take the columns that discriminants hear, spectra without their mean."""
     level_free = matrix.copy()
     level_free[:, _LOGMEL] -= matrix[:, _LOGMEL].mean(axis=1, keepdims=True)
-    scaler = StandardScaler().fit(level_free[:, _IS_HEARD])
-    standardised = scaler.transform(level_free[:, _IS_HEARD])
+    return level_free[:, _IS_HEARD]
+
+
+def _of_columns(weights: Matrix64) -> Matrix64:
+    """Turn weights of what `_level_free` gives into weights of all columns."""
+    of_columns = np.zeros((len(MATRIX_COLUMNS), weights.shape[1]))
+    of_columns[_IS_HEARD] = weights
+    of_columns[_LOGMEL] -= of_columns[_LOGMEL].mean(axis=0)  # the mean of the bands counts for nothing
+    return of_columns
+
+
+def _discriminants(scaled: Matrix64, descriptors: npt.NDArray[np.str_]) -> Matrix64:
+    r"""Map scaled columns to discriminants, the best one first, within descriptors (nearly) uncorrelated.
+
+    They are the largest solutions of :math:`S_B w = \lambda ((1 - s) S_W + s I) w`, with the covariances of
+    the columns between and within descriptors and the shrinkage s, times :math:`\sqrt{\lambda /
+    (1 + \lambda)}`: a direction counts by the share of its variance that tells descriptors apart.
+    """
+    centred = scaled - scaled.mean(axis=0)
     names, descriptor = np.unique(descriptors, return_inverse=True)
-    members = csr_array((np.ones(len(matrix)), (descriptor, np.arange(len(matrix)))))
+    members = csr_array((np.ones(len(centred)), (descriptor, np.arange(len(centred)))))
     n_members = np.bincount(descriptor)[:, np.newaxis]
-    means = (members @ standardised) / n_members
-    between = (means * n_members).T @ means / len(matrix)
-    within = standardised.T @ standardised / len(matrix) - between
+    means = (members @ centred) / n_members
+    between = (means * n_members).T @ means / len(centred)
+    within = centred.T @ centred / len(centred) - between
     n_columns, n = len(between), min(N_DISCRIMINANTS, len(names) - 1)
     ratio, found = eigh(
         between,
         (1 - SHRINKAGE) * within + SHRINKAGE * np.eye(n_columns),
         subset_by_index=(n_columns - n, n_columns - 1),
     )
-    weights = np.zeros((len(MATRIX_COLUMNS), n))
     share = np.maximum(ratio, 0.0) / (1.0 + np.maximum(ratio, 0.0))
-    weights[_IS_HEARD] = (found * np.sqrt(share))[:, ::-1] / scaler.scale_[:, np.newaxis]
-    weights[_LOGMEL] -= weights[_LOGMEL].mean(axis=0)  # the mean of the bands counts for nothing
+    weights: Matrix64 = (found * np.sqrt(share))[:, ::-1]
     return weights

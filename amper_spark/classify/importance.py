@@ -98,10 +98,9 @@ def permutation_importance(
     as_is = _is_right(classifier, asked.matrix, truth)
     bootstrap = Bootstrap.draw(len(asked.recordings), seed=seed)
     found = []
-    is_heard = np.any(classifier.features_.weights_ != 0, axis=1)
     for name in _NAMES:
         places = [MATRIX_COLUMNS.index(column) for column in VECTOR_COLUMNS.get(name, (name,))]
-        if not is_heard[places].any():
+        if not classifier.hears[places].any():
             continue
         lost = np.zeros(truth.shape)
         for _ in range(n_repeats):

@@ -97,8 +97,9 @@ class HierarchicalMLP(HierarchicalClassifier):
         for question in questions(hierarchy):
             if question.parent is not None:
                 concerned = question.concerns(nodes)
-                features = WindowFeatures(self.features)
-                own[question.name] = features.fit(X[concerned], question.answers(nodes[concerned]))
+                own[question.name] = WindowFeatures(self.features).fit(
+                    X[concerned], question.answers(nodes[concerned]), deviations=shared.deviations_
+                )
         return join_features(shared, own)
 
     def _fit_nodes(self, Z: Matrix, nodes: Codes, hierarchy: Hierarchy) -> None:

@@ -37,7 +37,7 @@ def tonalness_limits(*, tonalness: Floats, style: Codes, share: float) -> npt.ND
     style : np.ndarray [shape=(n,)]
         The style of each window, counted from 0; of each there is one window or more.
     share : float
-        0 to 0.5: of a style's windows, those that are below its limits, and those above.
+        At least 0, below 0.5: of a style's windows, so many at most are below its limits, and as many above.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def tonalness_limits(*, tonalness: Floats, style: Codes, share: float) -> npt.ND
     Raises
     ------
     ParameterError
-        The share is out of range.
+        The share is out of range; lengths differ.
 
     Examples
     --------
@@ -55,12 +55,16 @@ def tonalness_limits(*, tonalness: Floats, style: Codes, share: float) -> npt.ND
     >>> tonalness_limits(tonalness=tonalness, style=np.zeros(101, dtype=int), share=0.05).round(2).tolist()
     [[0.05000000074505806, 0.949999988079071]]
     """
+    if len(tonalness) != len(style):
+        raise ParameterError(f"tonalness is of {len(tonalness)} windows, style of {len(style)}")
     if not 0 <= share < 0.5:
         raise ParameterError(f"share must be at least 0 and below 0.5, got {share}")
     order = np.argsort(style, kind="stable")
     starts = np.searchsorted(style[order], np.arange(1, style.max() + 1))
     of_styles = np.split(tonalness[order], starts)
-    return np.stack([np.quantile(values, [share, 1 - share]) for values in of_styles]).astype(np.float32)
+    lower = [np.quantile(values, share, method="lower") for values in of_styles]
+    upper = [np.quantile(values, 1 - share, method="higher") for values in of_styles]
+    return np.column_stack([lower, upper]).astype(np.float32)
 
 
 def plausible_styles(

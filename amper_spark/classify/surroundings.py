@@ -79,7 +79,7 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
     Raises
     ------
     ParameterError
-        Lengths differ.
+        Lengths differ; stretches are not counted upwards; the reach is negative.
 
     Examples
     --------
@@ -90,6 +90,10 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
     for target, values in probabilities.items():
         if values.shape[0] != len(stretch):
             raise ParameterError(f"{target} has {len(values)} windows, stretch names {len(stretch)}")
+    if reach < 0:
+        raise ParameterError(f"reach must be at least 0, got {reach}")
+    if np.any(np.diff(stretch) < 0):
+        raise ParameterError("stretch must count upwards")
     if reach == 0:
         return probabilities
     place = np.arange(len(stretch))
@@ -97,8 +101,9 @@ def heard_around(probabilities: Probabilities, stretch: Codes, *, reach: int = R
     end = np.minimum(place + reach + 1, np.searchsorted(stretch, stretch, side="right"))
     averaged = {}
     for target, values in probabilities.items():
-        averaged[target] = np.empty_like(values, order="C")
-        _average(np.log(np.maximum(values, SMALLEST), order="C"), begin, end, averaged[target])
+        logarithms = np.log(np.maximum(values, SMALLEST, dtype=np.float32), order="C")
+        averaged[target] = np.empty_like(logarithms)
+        _average(logarithms, begin, end, averaged[target])
         np.exp(averaged[target], out=averaged[target])
     return averaged
 

@@ -53,7 +53,8 @@ def test_it_is_scikit_learns_one_vs_rest_at_the_top_and_its_perceptron_below(
             if children.stop - children.start == 1:
                 assert (said[target][:, children] == 1).all()
             else:
-                own = WindowFeatures().fit(windows.matrix[rows], nodes[rows, place])
+                own = WindowFeatures()
+                own.fit(windows.matrix[rows], nodes[rows, place], deviations=shared.deviations_)
                 heard = np.hstack([Z[rows], own.transform(windows.matrix[rows])])
                 reference = MLPClassifier(**settings).fit(heard, nodes[rows, place])
                 expected = reference.predict_proba(np.hstack([Z_others, own.transform(others)]))
