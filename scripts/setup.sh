@@ -39,6 +39,11 @@ create_environment() {
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 }
 
+compile_loops() {  # alone: numba's cache of ufuncs is ruined where two processes fill it (numba/numba#10128)
+    say "Compiling what is called often"
+    "$venv/bin/python" -c 'import librosa.beat, librosa.core.audio, librosa.core.pitch, amper_spark.analysis'
+}
+
 has_java() {  # Spark 4 needs Java 17 or newer
     local java=$1 major
     [ -x "$java" ] || java=$(command -v "$java") || return 1
@@ -101,6 +106,7 @@ fetch_fonts() {  # a machine without them can do all but render music
 python=$(find_python)
 can_have_java || no_java
 create_environment "$python"
+compile_loops
 ensure_java
 fetch_network
 fetch_fonts

@@ -41,7 +41,8 @@ class HierarchicalKNN(HierarchicalClassifier):
         Whether neighbours may be up to one and a half times as far as the nearest ones, which takes a
         fraction of the time; few answers change. May be set after fitting, too.
     features, catalogue, implausible_share
-        See `HierarchicalClassifier`. Neighbours are near, and by default all that they say is plausible.
+        See `HierarchicalClassifier`. By default all that neighbours say is plausible: few votes would not
+        outweigh a doubt, and of windows like those of the training more would be lost than won.
 
     Attributes
     ----------

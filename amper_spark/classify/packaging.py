@@ -214,6 +214,8 @@ def _load_file(file: Path) -> DescriptorModel:
                 f"{file} holds {', '.join(foreign)}, which no model of descriptors is made of"
             )
         model = skops.io.load(file, trusted=held)
+        if isinstance(model, DescriptorModel):
+            model.classifier.get_params()  # one that was saved before lacks what has become a parameter since
     except OSError as error:
         raise AmperSparkError(f"{file}: {error.strerror or error}") from error
     except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError, EOFError) as error:

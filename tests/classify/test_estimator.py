@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
@@ -13,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from amper_spark.classify.estimator import HierarchicalClassifier
 from amper_spark.classify.hierarchy import PARENTS, TARGETS
+from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.trees import walk_down
 from amper_spark.classify.windows import MATRIX_COLUMNS
 from amper_spark.descriptors.catalogue import load_catalogue
@@ -69,6 +72,14 @@ def test_given_its_own_free_answers_as_parents_it_gives_style_and_sentiment_agai
     free = fitted.predict_free(windows.matrix)
     below = fitted.predict_below(windows.matrix, free.nodes)
     np.testing.assert_array_equal(below[:, :4], free.nodes[:, :4])
+
+
+def test_lists_and_tables_are_taken_as_arrays_are(windows):
+    expected = HierarchicalKNN(implausible_share=0.01).fit(windows.matrix, windows.descriptors)
+    said = expected.predict(windows.matrix[:20])
+    for kind in (list, pd.DataFrame, partial(np.asarray, dtype=np.float64)):
+        again = HierarchicalKNN(implausible_share=0.01).fit(kind(windows.matrix), list(windows.descriptors))
+        np.testing.assert_array_equal(again.predict(kind(windows.matrix[:20])), said)
 
 
 def test_it_can_be_cloned_and_set(fitted):

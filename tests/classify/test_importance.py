@@ -83,11 +83,18 @@ def test_it_asks_as_often_as_is_planned_for(windows):
 
 def test_some_windows_will_do_and_draws_are_repeatable(windows):
     classifier = TempoOnly(features="study").fit(windows.matrix, windows.descriptors)
+    before = windows.matrix.copy()
     found = permutation_importance(classifier, windows, n_windows=50, seed=2)
     assert found[0].drop.n_windows == 50
     assert found == permutation_importance(classifier, windows, n_windows=50, seed=2)
-    before = windows.matrix.copy()
     assert np.array_equal(before, windows.matrix)
+
+
+@pytest.mark.parametrize(("share", "is_asked"), [(0.0, False), (0.01, True)])
+def test_what_plausibility_goes_by_is_heard_too(windows, share, is_asked):
+    classifier = TempoOnly(features="study", implausible_share=share).fit(windows.matrix, windows.descriptors)
+    found = permutation_importance(classifier, windows, n_windows=50, n_repeats=1)
+    assert ("tonalness" in {one.feature for one in found}) == is_asked
 
 
 def test_what_makes_no_sense_is_refused(windows):

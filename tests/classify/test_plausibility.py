@@ -10,9 +10,11 @@ from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.mlp import HierarchicalMLP
 from amper_spark.classify.plausibility import plausible_styles, tonalness_limits
 from amper_spark.classify.windows import MATRIX_COLUMNS
+from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.errors import ParameterError
 
 TONALNESS = MATRIX_COLUMNS.index("tonalness")
+STYLE = TARGETS.index("subgenre")
 DRUMS, ORCHESTRA, ROCK = "cinematic_percussion_a", "cinematic_orchestral_a", "rock_indie_a"
 
 
@@ -37,6 +39,13 @@ def test_limits_leave_a_share_of_each_style_on_either_side():
         own = tonalness[style == one]
         assert np.mean(own < lower) == pytest.approx(0.01, abs=2e-3)
         assert np.mean(own > upper) == pytest.approx(0.01, abs=2e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 12, 199])
+def test_of_few_windows_none_is_beyond(n):
+    tonalness = np.random.default_rng(n).random(n).astype(np.float32)
+    limits = tonalness_limits(tonalness=tonalness, style=np.zeros(n, dtype=np.int64), share=0.005)
+    np.testing.assert_array_equal(limits, [[tonalness.min(), tonalness.max()]])
 
 
 @pytest.mark.parametrize("share", [-0.1, 0.5, 1.0])
@@ -74,9 +83,10 @@ def test_what_was_impossible_stays_so(hierarchy):
 @pytest.mark.parametrize("kind", [HierarchicalKNN, partial(HierarchicalMLP, max_iter=20)])
 def test_a_style_is_said_less_of_windows_that_are_more_tonal_than_any_of_it(make_windows, kind):
     made = make_windows(recordings_per_descriptor=4)
-    unchecked = kind(implausible_share=0.0).fit(made.matrix, made.descriptors)
-    nodes = unchecked.hierarchy.codes[unchecked.hierarchy.encode(made.descriptors)]
-    style, genre = nodes[:, TARGETS.index("subgenre")], nodes[:, TARGETS.index("genre")]
+    names = sorted(set(made.descriptors))
+    known = Hierarchy.of_catalogue(load_catalogue(), names)
+    nodes = known.codes[known.encode(made.descriptors)]
+    style, genre = nodes[:, STYLE], nodes[:, TARGETS.index("genre")]
     matrix = made.matrix.copy()
     matrix[:, TONALNESS] = style + np.random.default_rng(0).random(len(made))
     checked, unchecked = (
@@ -89,3 +99,12 @@ def test_a_style_is_said_less_of_windows_that_are_more_tonal_than_any_of_it(make
     assert set(genre[style == 1]) == {0}
     said, without = (one.node_probabilities(asked)["subgenre"][:, 0] for one in (checked, unchecked))
     assert (said < without).all()
+    below = (one.predict_below(asked, nodes[style == 0])[:, STYLE] for one in (checked, unchecked))
+    assert [np.mean(told == 0) for told in below] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("share", [-0.01, 0.5, 2])
+def test_a_classifier_refuses_such_a_share_before_it_learns(make_windows, share):
+    made = make_windows()
+    with pytest.raises(ParameterError, match=f"implausible_share must be .*, got {share}"):
+        HierarchicalMLP(implausible_share=share).fit(made.matrix, made.descriptors)

@@ -69,6 +69,24 @@ def test_what_is_given_stays_as_it_was():
     np.testing.assert_array_equal(probable, before)
 
 
+def test_double_precision_is_taken_too():
+    probable, stretch = drawn(0, 9), np.zeros(9, dtype=np.int64)
+    single, double = (
+        heard_around({"genre": p}, stretch)["genre"] for p in (probable, probable.astype(float))
+    )
+    np.testing.assert_array_equal(single, double)
+
+
+def test_stretches_must_count_upwards():
+    with pytest.raises(ParameterError, match="upwards"):
+        heard_around({"genre": drawn(0, 2)}, np.array([1, 0]))
+
+
+def test_a_reach_must_not_be_negative():
+    with pytest.raises(ParameterError, match="-1"):
+        heard_around({"genre": drawn(0, 2)}, np.array([0, 0]), reach=-1)
+
+
 def test_windows_and_stretches_must_match():
     with pytest.raises(ParameterError, match="genre has 9 windows, stretch names 8"):
         heard_around({"genre": drawn(0, 9)}, np.zeros(8, dtype=np.int64))

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from amper_spark.classify.knn import HierarchicalKNN
 from amper_spark.classify.model import DescriptorModel
-from amper_spark.classify.packaging import MODEL_FILE, frame_of, load_folder, save_folder
+from amper_spark.classify.packaging import MODEL_FILE, TRUSTED_TYPES, frame_of, load_folder, save_folder
 from amper_spark.classify.registration import crown, register, set_tags
 from amper_spark.classify.registry import (
     RegisteredModel,
@@ -156,6 +156,15 @@ def test_models_of_other_features_are_refused(folder):
     columns = json.loads(file.read_text(encoding="ascii"))
     file.write_text(json.dumps(["loudness", *columns[1:]]), encoding="ascii")
     with pytest.raises(AmperSparkError, match="other features, such as loudness: train again"):
+        load_folder(folder)
+
+
+def test_models_that_lack_a_parameter_of_today_are_refused(folder):
+    file = folder / MODEL_FILE
+    model = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+    del model.classifier.implausible_share
+    skops.io.dump(model, file)
+    with pytest.raises(AmperSparkError, match=r"of another version: .* 'implausible_share'"):
         load_folder(folder)
 
 
