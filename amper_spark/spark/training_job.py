@@ -81,7 +81,7 @@ def run_training(run: JobRun, *, models: str, split: str, results: Path | None) 
     if run.dry_run:
         for step, work_s in work.items():
             run.say(f"  {step}: {format_duration(work_s)}")
-        run.say(f"train: about {format_duration(sum(work.values()))} on one core")
+        run.say(f"train: about {format_duration(sum(work.values()))}")
         return DONE
     how: dict[str, Any] = {
         "kinds": kinds,
@@ -139,7 +139,7 @@ def _check_writing(results: Path | None, store: Store) -> None:
 
 
 def _work(kinds: list[str], material: Material, plan: Plan, split: str) -> dict[str, float]:
-    work = plan_work(kinds, material.windows, plan)
+    work = plan_work(kinds, material.windows, plan, n_jobs=joblib.cpu_count())
     if split == "window":
         return {f"{kind}: {step}": work[f"{kind}: {step}"] for kind in kinds for step in (CONTROL, BY_WINDOW)}
     return work

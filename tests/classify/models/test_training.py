@@ -155,6 +155,14 @@ def test_importance_is_expected_to_take_as_long_as_all_its_questions(material):
     assert work[f"knn: {IMPORTANCE}"] == pytest.approx(MOST_QUESTIONS * trial.test.sum() * asked_s)
 
 
+@pytest.mark.parametrize(("kind", "is_faster"), [("knn", False), ("mlp", True)])
+def test_networks_are_learnt_faster_by_two_processes(material, kind, is_faster):
+    alone, by_two = (
+        plan_work([kind], material.windows, PLAN, n_jobs=n)[f"{kind}: by recording"] for n in (1, 2)
+    )
+    assert (by_two < alone) == is_faster
+
+
 @pytest.mark.parametrize("kind", ["knn", "mlp"])
 def test_fewer_windows_are_expected_to_take_less_time_at_every_step(kind):
     """In proportion, as long as no step makes do with a part of the windows."""
