@@ -169,9 +169,10 @@ tempo_by_affect_picture(windows)
 affect_dependence(descriptors)
 
 # %% [markdown]
-# ## 6. The 21 features
+# ## 6. The study's 21 features
 #
-# What a model has to go by: boxes that stand apart tell genres apart. The three principal components
+# What the study's models have to go by: boxes that stand apart tell genres apart. Models here hear more by
+# default, see [models.md](../docs/models.md). The three principal components
 # (`pca_1` to `pca_3`) and the standardisation are fitted to all windows here, for looking only. A model
 # fits them to the recordings that it may learn from.
 

@@ -63,7 +63,10 @@ def list_models(*, lake: str, config: Path | None, overrides: tuple[str, ...]) -
         store = _store(lake, config, overrides)
         found = versions(store)
         if not found:
-            click.echo(f"No model is in MLflow's store {store.name} yet: amper-spark train makes one.")
+            click.echo(
+                f"No model is in MLflow's store {store.name}: amper-spark train makes one, "
+                "--lake names another lake."
+            )
             return
         output().print(_listing(found), crop=False)
 

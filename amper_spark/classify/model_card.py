@@ -230,7 +230,8 @@ def _confidence(card: Card) -> str:
     return (
         "## Confidence\n\n"
         "Confidences are calibrated, on recordings that the model had not heard: of answers given with 0.8, "
-        f"about 80 % are right. Expected calibration error:\n\n{_table(['target', 'error'], rows)}\n\n{said}"
+        "about 80 % are right, of music like that which it has learnt from. Expected calibration error:\n\n"
+        f"{_table(['target', 'error'], rows)}\n\n{said}"
     )
 
 
@@ -257,8 +258,9 @@ def _limits(card: Card) -> str:
 def _use() -> str:
     return (
         "## Use\n\n"
-        "    amper-spark score --model models:/amper-descriptors@champion\n\n"
+        "    amper-spark score --lake LAKE --model models:/amper-descriptors@champion\n\n"
         "or, in Python, with a table of the view `windows`, whose rows are heard alone:\n\n"
+        '    mlflow.set_tracking_uri("sqlite:///LAKE/mlflow/mlflow.db")  # or that of the tracking server\n'
         '    mlflow.pyfunc.load_model("models:/amper-descriptors@champion").predict(windows)'
     )
 

@@ -95,7 +95,10 @@ def resolve(store: Store, model: str | None = None) -> RegisteredModel:
             f"got {asked!r}"
         )
     if not store.exists:
-        raise AmperSparkError(f"no model is in MLflow's store {store.name}: amper-spark train makes one")
+        raise AmperSparkError(
+            f"no model is in MLflow's store {store.name}: amper-spark train makes one, "
+            "--lake names another lake"
+        )
     with store.explained("read"), impatient():
         client = store.client()
         if by_version is not None:
@@ -191,6 +194,8 @@ def _find(store: Store, client: MlflowClient, asked: re.Match[str]) -> Registere
             if versions(store)
             else "amper-spark train makes one"
         )
+        if name != MODEL_NAME:
+            advice = f"trainings name theirs {MODEL_NAME}"
         raise AmperSparkError(f"{name} has {wanted} in MLflow's store {store.name}: {advice}") from error
 
 

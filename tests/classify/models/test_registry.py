@@ -220,9 +220,11 @@ def test_models_that_are_not_there_are_said_in_one_line(store, train, tmp_path):
     with pytest.raises(AmperSparkError, match=r"amper-spark train makes one"):
         resolve(Store.of_lake(tmp_path / "nowhere"))
     train()
-    for wanted, said in {"7": "no version 7", "hero": "no hero", "models:/other/1": "other has no"}.items():
+    for wanted, said in {"7": "no version 7", "hero": "no hero"}.items():
         with pytest.raises(AmperSparkError, match=f"{said}.*models list tells which"):
             resolve(store, wanted)
+    with pytest.raises(AmperSparkError, match=r"other has no version 1 .*: trainings name theirs amper-desc"):
+        resolve(store, "models:/other/1")
     with pytest.raises(AmperSparkError, match=r"cannot be read: .*m-0123"):
         resolve(store, "models:/m-0123")
     for nonsense in ("s3://bucket/model", "models:/", "", "a b"):

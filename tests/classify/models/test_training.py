@@ -149,8 +149,8 @@ def test_which_windows_surround_a_window_makes_another_training(material):
 def test_importance_is_expected_to_take_as_long_as_all_its_questions(material):
     work = plan_work(["knn"], material.windows, PLAN)
     trial = plan_trials(material.windows, PLAN)[0]
-    learnt_s, asked_s = 1e-5, 4e-4
-    by_recording_s = trial.train.sum() * learnt_s + trial.test.sum() * asked_s
+    fit_s, learnt_s, asked_s = 0.3, 1e-5, 4e-4
+    by_recording_s = fit_s + trial.train.sum() * learnt_s + trial.test.sum() * asked_s
     assert work["knn: by recording"] == pytest.approx(by_recording_s)
     assert work[f"knn: {IMPORTANCE}"] == pytest.approx(MOST_QUESTIONS * trial.test.sum() * asked_s)
 
@@ -165,13 +165,13 @@ def test_networks_are_learnt_faster_by_two_processes(material, kind, is_faster):
 
 @pytest.mark.parametrize("kind", ["knn", "mlp"])
 def test_fewer_windows_are_expected_to_take_less_time_at_every_step(kind):
-    """In proportion, as long as no step makes do with a part of the windows."""
+    """But not in proportion: what a fit takes at least is the same."""
     fewer, more = (
         plan_work([kind], _make_windows(n_descriptors=6, recordings_per_descriptor=count), PLAN)
         for count in (10, 100)
     )
     for step in fewer.keys() - {f"{kind}: {CONTROL}"}:
-        assert more[step] == pytest.approx(10 * fewer[step])
+        assert fewer[step] < more[step] <= 10 * fewer[step]
 
 
 def test_a_training_that_dies_registers_nothing(store, material, monkeypatch):
