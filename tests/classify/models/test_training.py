@@ -171,7 +171,7 @@ def test_fewer_windows_are_expected_to_take_less_time_at_every_step(kind):
         for count in (10, 100)
     )
     for step in fewer.keys() - {f"{kind}: {CONTROL}"}:
-        assert fewer[step] < more[step] <= 10 * fewer[step]
+        assert fewer[step] < more[step] < 10.001 * fewer[step]
 
 
 def test_a_training_that_dies_registers_nothing(store, material, monkeypatch):
