@@ -64,8 +64,8 @@ REPORT = "results.md"
 """The file among the artifacts of a training's run that has all figures."""
 _EXAMPLES = 5
 _KEY_DIGITS = 16
-# However few windows there are, for each that is learnt from, for each that is asked about, in s. Networks are
-# learnt by several processes.
+# In s: however few windows there are, for each that is learnt from, for each that is asked about. Networks
+# are learnt by several processes.
 _COSTS_S = {"knn": (0.3, 1e-5, 4e-4), "mlp": (4.0, 3e-3, 2e-5)}
 
 
