@@ -32,7 +32,7 @@ demo: $(READY) ## Catalogue and analyse the four reference recordings on Spark, 
 listen: $(READY) ## Render 68 pieces of all styles into demo/listen, with a page to hear them and a blind test (3 min)
 	@$(BIN)/amper-spark listen --to demo/listen
 
-train: $(READY) ## Generate and analyse 1,020 renders, learn descriptors from them and register the better model (25 min)
+train: $(READY) ## Generate and analyse 1,020 renders, learn descriptors from them and register the better model (9 min)
 	@$(BIN)/amper-spark generate --renders-per-duration 2 --durations 10,30 --lake $(LAKE)
 	@$(BIN)/amper-spark generate --corpus fluid --font fluid --seed 1 --renders-per-duration 1 --durations 10 --lake $(LAKE)
 	@$(BIN)/amper-spark analyze --lake $(LAKE)
