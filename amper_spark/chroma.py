@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import uniform_filter1d
 
 from amper_spark.errors import ParameterError
@@ -84,13 +83,8 @@ def window_moments(
     ((2, 12), 1.0, 0.0)
     """
     windows = frames_of_windows(frames=frames, n_windows=n_windows)
-    n_whole = sum(window.shape[-1] == _FRAMES_A_WINDOW for window in windows)
-    cuts = [window[:, np.newaxis] for window in windows[n_whole:]]  # those that the recording ends in
-    if n_whole:  # all at once, (class, window, frame)
-        whole = sliding_window_view(frames, _FRAMES_A_WINDOW, axis=-1)[:, ::_FRAMES_A_STRIDE]
-        cuts.insert(0, whole[:, :n_whole])
-    means, deviations = ([of(cut, axis=-1).T for cut in cuts] for of in (np.mean, np.std))
-    return np.vstack(means), np.vstack(deviations)
+    means = [window.mean(axis=-1) for window in windows]
+    return np.stack(means), np.stack([window.std(axis=-1) for window in windows])
 
 
 def frames_of_windows(*, frames: npt.NDArray[np.float64], n_windows: int) -> list[npt.NDArray[np.float64]]:

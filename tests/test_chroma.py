@@ -11,7 +11,6 @@ from amper_spark.chroma import (
     chroma_entropy,
     chroma_frames,
     class_shares,
-    frames_of_windows,
     scale_frames,
     window_moments,
 )
@@ -104,16 +103,6 @@ def test_shares_add_up_to_one_where_anything_sounds():
     frames[:, 2] = 0
     np.testing.assert_allclose(class_shares(frames=frames).sum(axis=0), [1, 1, 0, 1, 1])
     np.testing.assert_allclose(class_shares(frames=100 * frames), class_shares(frames=frames))
-
-
-@pytest.mark.parametrize("n_frames", [1, 10, 24, 28, 29, 33, 501])
-def test_moments_are_those_of_each_window(n_frames):
-    frames = np.random.default_rng(n_frames).random((12, n_frames)) ** 3
-    n_windows = -(-max(n_frames - 24, 0) // 5) + 1
-    mean, deviation = window_moments(frames=frames, n_windows=n_windows)
-    windows = frames_of_windows(frames=frames, n_windows=n_windows)
-    np.testing.assert_array_equal(mean, [window.mean(axis=1) for window in windows])
-    np.testing.assert_array_equal(deviation, [window.std(axis=1) for window in windows])
 
 
 def test_what_changes_from_frame_to_frame_deviates():
