@@ -15,6 +15,7 @@ References
 from __future__ import annotations
 
 from copy import copy
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -190,10 +191,13 @@ def join_features(shared: WindowFeatures, own: Mapping[str, WindowFeatures]) -> 
     return joined
 
 
-def columns_of(features: WindowFeatures, key: str) -> slice:
-    """Find the features that `join_features` has given a key, which may have none; the shared have key ""."""
-    places = [place for place, name in enumerate(features.names_) if name.rpartition(": ")[0] == key]
-    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
+def columns_by_key(features: WindowFeatures) -> dict[str, slice]:
+    """Find the features that `join_features` has given each key; the shared have key ""."""
+    columns: dict[str, slice] = {}
+    for key, names in groupby(features.names_, key=lambda name: name.rpartition(": ")[0]):
+        start = max((one.stop for one in columns.values()), default=0)
+        columns[key] = slice(start, start + len(list(names)))
+    return columns
 
 
 def _features_of_study(matrix: Matrix64) -> tuple[list[str], Matrix64]:

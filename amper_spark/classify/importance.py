@@ -98,9 +98,10 @@ def permutation_importance(
     as_is = _is_right(classifier, asked.matrix, truth)
     bootstrap = Bootstrap.draw(len(asked.recordings), seed=seed)
     found = []
+    hears = classifier.hears
     for name in _NAMES:
         places = [MATRIX_COLUMNS.index(column) for column in VECTOR_COLUMNS.get(name, (name,))]
-        if not classifier.hears[places].any():
+        if not hears[places].any():
             continue
         lost = np.zeros(truth.shape)
         for _ in range(n_repeats):

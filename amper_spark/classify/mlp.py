@@ -15,7 +15,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 
 from amper_spark.classify.estimator import HierarchicalClassifier
-from amper_spark.classify.features import WindowFeatures, columns_of, join_features
+from amper_spark.classify.features import WindowFeatures, columns_by_key, join_features
 from amper_spark.classify.networks import Network, fit_network, node_probabilities, questions
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Matrix = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
 _LOG = logging.getLogger(__name__)
+
+_NONE = slice(0, 0)
 
 
 class HierarchicalMLP(HierarchicalClassifier):
@@ -105,8 +107,8 @@ class HierarchicalMLP(HierarchicalClassifier):
     def _fit_nodes(self, Z: Matrix, nodes: Codes, hierarchy: Hierarchy) -> None:
         asked = questions(hierarchy)
         concerned = [np.flatnonzero(question.concerns(nodes)) for question in asked]
-        shared = columns_of(self.features_, "")
-        heard = [np.r_[shared, columns_of(self.features_, question.name)] for question in asked]
+        columns = columns_by_key(self.features_)
+        heard = [np.r_[columns[""], columns.get(question.name, _NONE)] for question in asked]
         # The longest first, so that no process is left with one at the end.
         order = sorted(range(len(asked)), key=lambda place: -len(concerned[place]))
         settings = {
@@ -151,8 +153,9 @@ class HierarchicalMLP(HierarchicalClassifier):
 
     def _node_probabilities(self, Z: Matrix) -> dict[str, Matrix]:
         hierarchy = self.hierarchy
+        columns = columns_by_key(self.features_)
         networks = [
-            Network(question, columns_of(self.features_, question.name), weights, offsets)
+            Network(question, columns.get(question.name, _NONE), weights, offsets)
             for question, weights, offsets in zip(
                 questions(hierarchy), self.coefs_, self.intercepts_, strict=True
             )

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from amper_spark.classify import features as features_module
-from amper_spark.classify.features import FEATURE_SETS, WindowFeatures, columns_of, join_features
+from amper_spark.classify.features import FEATURE_SETS, WindowFeatures, columns_by_key, join_features
 from amper_spark.classify.windows import MATRIX_COLUMNS, STORED_COLUMNS, VECTOR_COLUMNS
 from amper_spark.errors import ParameterError
 from amper_spark.features.registry import FEATURES
@@ -125,10 +125,10 @@ def test_joined_features_are_those_of_each(make_windows):
     found = joined.transform(made.matrix)
     assert found.shape == (len(made), len(joined.names_))
     for key, features in {"": shared, "mood given minimal": own, "mood given pop": shared}.items():
-        columns = columns_of(joined, key)
+        columns = columns_by_key(joined)[key]
         np.testing.assert_allclose(found[:, columns], features.transform(made.matrix), rtol=1e-5, atol=1e-5)
-    assert columns_of(joined, "mood") == slice(0, 0)
-    assert columns_of(shared, "") == slice(0, len(shared.names_))
+    assert "mood" not in columns_by_key(joined)
+    assert columns_by_key(shared) == {"": slice(0, len(shared.names_))}
 
 
 @pytest.mark.parametrize("descriptors", [None, ["tense"] * 240])
