@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from amper_spark.spark.merging import Merge
-    from amper_spark.spark.schemas import Table
     from amper_spark.spark.staging import StagedFile
+    from amper_spark.spark.table import Table
 
 _ATTEMPTS = 12
 _LONGEST_WAIT_S = 2.0

@@ -28,7 +28,7 @@ from amper_spark.spark.commits import (
 )
 from amper_spark.spark.merging import Merge, merge
 from amper_spark.spark.scanning import matching_row_groups
-from amper_spark.spark.schemas import TABLES, Table
+from amper_spark.spark.schemas import TABLES
 from amper_spark.spark.staging import StagedFile, conform, explained, lake_uri, open_filesystem, write_file
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.compute import Expression
     from pyarrow.dataset import FileSystemDataset
+
+    from amper_spark.spark.table import Table
 
 _SCAN_ROWS = 256
 

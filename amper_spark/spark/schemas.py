@@ -7,64 +7,20 @@ take all of it from here. Spark is not needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.errors import Reason
 from amper_spark.features.registry import STORED_FEATURES, VECTORS, Feature
+from amper_spark.spark.loop_schemas import REDUCTIONS, RENDERS, TIMELINES
+from amper_spark.spark.table import TIMESTAMP, Table, column, list_of
 
 DONE = "done"
 """Outcome of a unit of work that has a result."""
 QUARANTINED = "quarantined"
 """Outcome of a unit of work that was refused, for one of `amper_spark.errors.Reason`."""
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-"""The type of every point in time."""
 REFUSAL = "refusal"
 """The column of a stage, but of no table, that says why a unit gets no row; null where it gets one."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the lake.
-
-    Parameters
-    ----------
-    name : str
-        Its folder below ``<lake>/tables``.
-    description : str
-        One sentence.
-    key : tuple of str
-        The columns that tell one row from another.
-    schema : pyarrow.Schema
-        Columns with their meanings in the field metadata.
-    stamp : tuple of str
-        The columns that tell an earlier row of a unit from a later one.
-    """
-
-    name: str
-    description: str
-    key: tuple[str, ...]
-    schema: pa.Schema
-    stamp: tuple[str, ...]
-
-    @property
-    def has_outcomes(self) -> bool:
-        """Whether a row says how its unit came out; otherwise only what came out well has a row."""
-        return "outcome" in self.schema.names
-
-
-def _column(
-    name: str, kind: pa.DataType, comment: str, *, nullable: bool = False, **details: str | None
-) -> pa.Field:
-    metadata = {"comment": comment} | {key: value for key, value in details.items() if value}
-    return pa.field(name, kind, nullable=nullable, metadata=metadata)
-
-
-def _list_of(kind: pa.DataType) -> pa.ListType:
-    # "element" is the name that Delta gives list items; any other would have to be renamed at each read.
-    return pa.list_(pa.field("element", kind, nullable=False))
 
 
 def _range(feature: Feature) -> str | None:
@@ -75,18 +31,18 @@ def _range(feature: Feature) -> str | None:
 
 _WINDOW = pa.struct(
     [
-        _column("window", pa.int32(), "number of the window, from 0"),
-        _column("start_s", pa.float64(), "start of the window in the recording", unit="s"),
-        _column("end_s", pa.float64(), "end of the window in the recording", unit="s"),
+        column("window", pa.int32(), "number of the window, from 0"),
+        column("start_s", pa.float64(), "start of the window in the recording", unit="s"),
+        column("end_s", pa.float64(), "end of the window in the recording", unit="s"),
         *(
-            _column(feature.name, pa.float32(), feature.definition, unit=feature.unit, range=_range(feature))
+            column(feature.name, pa.float32(), feature.definition, unit=feature.unit, range=_range(feature))
             for feature in STORED_FEATURES
         ),
-        _column("tempo_alternative", pa.float32(), "second best static tempo", unit="BPM", range="30 to 300"),
+        column("tempo_alternative", pa.float32(), "second best static tempo", unit="BPM", range="30 to 300"),
         *(
-            _column(
+            column(
                 vector.name,
-                _list_of(pa.float32()),
+                list_of(pa.float32()),
                 vector.definition,
                 unit=vector.unit,
                 range=vector.range,
@@ -94,23 +50,23 @@ _WINDOW = pa.struct(
             )
             for vector in VECTORS
         ),
-        _column(
+        column(
             "tonic",
             pa.int8(),
             "tonic of the key that explains notes and bass best, C = 0",
             unit="pitch class",
             range="0 to 11",
         ),
-        _column(
+        column(
             "tonic_chroma", pa.int8(), "strongest pitch class, C = 0", unit="pitch class", range="0 to 11"
         ),
-        _column(
+        column(
             "tonic_strength",
             pa.float32(),
             "score of the best tonic minus that of the second best; 0 where unpitched",
             range="0 to 2",
         ),
-        _column(
+        column(
             "tonalness",
             pa.float32(),
             "share of the amplitude from C3 upwards that stands out as notes that last",
@@ -121,14 +77,12 @@ _WINDOW = pa.struct(
 
 _SEGMENT = pa.struct(
     [
-        _column("segment", pa.int32(), "number of the segment, from 0"),
-        _column("start_s", pa.float64(), "start of the segment in the recording", unit="s"),
-        _column("end_s", pa.float64(), "end of the segment in the recording", unit="s"),
-        _column("section", pa.int32(), "kind of section, from 0: segments of one kind sound alike"),
-        _column("k", pa.int32(), "number of kinds of section that was chosen for the recording"),
-        _column(
-            "silhouette", pa.float32(), "mean silhouette score of the chosen clustering", range="-1 to 1"
-        ),
+        column("segment", pa.int32(), "number of the segment, from 0"),
+        column("start_s", pa.float64(), "start of the segment in the recording", unit="s"),
+        column("end_s", pa.float64(), "end of the segment in the recording", unit="s"),
+        column("section", pa.int32(), "kind of section, from 0: segments of one kind sound alike"),
+        column("k", pa.int32(), "number of kinds of section that was chosen for the recording"),
+        column("silhouette", pa.float32(), "mean silhouette score of the chosen clustering", range="-1 to 1"),
     ]
 )
 
@@ -137,7 +91,7 @@ _LEVELS = {"valence": "0 to 2", "momentum": "0 to 4"}
 
 def _answers(how: str, *first: pa.Field) -> pa.StructType:
     answers = (
-        _column(
+        column(
             target,
             pa.int8() if target in _LEVELS else pa.string(),
             f"{target} {how}",
@@ -151,7 +105,7 @@ def _answers(how: str, *first: pa.Field) -> pa.StructType:
 def _confidences(of: str) -> pa.StructType:
     return pa.struct(
         [
-            _column(target, pa.float32(), f"how sure the model is of {of}'s {target}", range="0 to 1")
+            column(target, pa.float32(), f"how sure the model is of {of}'s {target}", range="0 to 1")
             for target in TARGETS
         ]
     )
@@ -160,22 +114,22 @@ def _confidences(of: str) -> pa.StructType:
 _LABELLED_WINDOW = pa.struct(
     [
         *(_WINDOW.field(name) for name in ("window", "start_s", "end_s")),
-        _column(
+        column(
             "free",
             _answers("by its own tree"),
             "what style and affect are by a tree each; they may be at odds",
         ),
-        _column("free_confidence", _confidences("the free answer"), "how sure the model is of `free`"),
-        _column(
+        column("free_confidence", _confidences("the free answer"), "how sure the model is of `free`"),
+        column(
             "joint",
             _answers(
                 "of the joint descriptor",
-                _column("descriptor", pa.string(), "most probable descriptor by both trees at once"),
+                column("descriptor", pa.string(), "most probable descriptor by both trees at once"),
             ),
             "the most probable descriptor, and what the catalogue says of it",
         ),
-        _column("joint_confidence", _confidences("the joint descriptor"), "how sure the model is of `joint`"),
-        _column("abstained", pa.bool_(), "whether the model would rather not say; never, unless told to"),
+        column("joint_confidence", _confidences("the joint descriptor"), "how sure the model is of `joint`"),
+        column("abstained", pa.bool_(), "whether the model would rather not say; never, unless told to"),
     ]
 )
 
@@ -186,29 +140,34 @@ TRACKS = Table(
     stamp=("etag",),
     schema=pa.schema(
         [
-            _column("track_id", pa.string(), "hash of corpus and key, 16 hexadecimal digits"),
-            _column("corpus", pa.string(), "name of the corpus"),
-            _column("uri", pa.string(), "where the file is: a file:// URI, percent-encoded, or s3://"),
-            _column("key", pa.string(), "path of the file below the root of the corpus"),
-            _column("size_bytes", pa.int64(), "size of the file", unit="byte"),
-            _column("etag", pa.string(), "changes whenever size or time of the last modification do"),
-            _column("modified_at", TIMESTAMP, "last modification of the file", unit="UTC"),
-            _column(
+            column("track_id", pa.string(), "hash of corpus and key, 16 hexadecimal digits"),
+            column("corpus", pa.string(), "name of the corpus"),
+            column("uri", pa.string(), "where the file is: a file:// URI, percent-encoded, or s3://"),
+            column("key", pa.string(), "path of the file below the root of the corpus"),
+            column("size_bytes", pa.int64(), "size of the file", unit="byte"),
+            column("etag", pa.string(), "changes whenever size or time of the last modification do"),
+            column("modified_at", TIMESTAMP, "last modification of the file", unit="UTC"),
+            column(
                 "deleted_at",
                 TIMESTAMP,
                 "when the file was first found missing; null while it is there",
                 unit="UTC",
                 nullable=True,
             ),
-            _column("separate", pa.bool_(), "whether vocals are removed before the analysis"),
-            _column(
+            column("separate", pa.bool_(), "whether vocals are removed before the analysis"),
+            column(
                 "recording_id",
                 pa.string(),
                 "shared by tracks of the same recording, which no split parts; by default the track_id",
             ),
-            _column("descriptor", pa.string(), "known descriptor, such as that of a render", nullable=True),
-            _column("parent_id", pa.string(), "track_id of the track this was made from", nullable=True),
-            _column(
+            column("descriptor", pa.string(), "known descriptor, such as that of a render", nullable=True),
+            column(
+                "parent_id",
+                pa.string(),
+                "what this was made from, such as the timeline_id of a render",
+                nullable=True,
+            ),
+            column(
                 "tags",
                 pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
                 "what else the manifest says, or how a render was made",
@@ -224,28 +183,28 @@ ANALYSES = Table(
     stamp=("batch_id", "at"),
     schema=pa.schema(
         [
-            _column("track_id", pa.string(), "the track, see tracks"),
-            _column("etag", pa.string(), "etag of the file that was analysed"),
-            _column(
+            column("track_id", pa.string(), "the track, see tracks"),
+            column("etag", pa.string(), "etag of the file that was analysed"),
+            column(
                 "analysis_version",
                 pa.string(),
                 "hash of all that decides the result, the removal of vocals too",
             ),
-            _column("outcome", pa.string(), f"{DONE} or {QUARANTINED}"),
-            _column("reason", pa.string(), f"why it was quarantined: {', '.join(Reason)}", nullable=True),
-            _column("detail", pa.string(), "the reason in a sentence", nullable=True),
-            _column("attempt", pa.int32(), "attempt of the task that wrote the row, from 0"),
-            _column("duration_s", pa.float64(), "duration as analysed; 0 where it was not", unit="s"),
-            _column(
+            column("outcome", pa.string(), f"{DONE} or {QUARANTINED}"),
+            column("reason", pa.string(), f"why it was quarantined: {', '.join(Reason)}", nullable=True),
+            column("detail", pa.string(), "the reason in a sentence", nullable=True),
+            column("attempt", pa.int32(), "attempt of the task that wrote the row, from 0"),
+            column("duration_s", pa.float64(), "duration as analysed; 0 where it was not", unit="s"),
+            column(
                 "provider",
                 pa.string(),
                 "what computed it: cpu-fp32, spleeter-cpu-fp32 where vocals were removed, ...",
             ),
-            _column("batch_id", pa.string(), "batch of work that the row was committed with"),
-            _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
-            _column("windows", _list_of(_WINDOW), "windows of 10 s, one every 2 s; empty if quarantined"),
-            _column("segments", _list_of(_SEGMENT), "sections that tile the recording; empty if quarantined"),
-            _column(
+            column("batch_id", pa.string(), "batch of work that the row was committed with"),
+            column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
+            column("windows", list_of(_WINDOW), "windows of 10 s, one every 2 s; empty if quarantined"),
+            column("segments", list_of(_SEGMENT), "sections that tile the recording; empty if quarantined"),
+            column(
                 "beats",
                 pa.list_(
                     pa.field(
@@ -270,17 +229,19 @@ LABELS = Table(
     schema=pa.schema(
         [
             *(ANALYSES.schema.field(name) for name in ("track_id", "etag", "analysis_version")),
-            _column("model_version", pa.string(), "name and version of the registered model, @, and its id"),
-            _column("batch_id", pa.string(), "batch of work that the row was committed with"),
-            _column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
-            _column(
+            column("model_version", pa.string(), "name and version of the registered model, @, and its id"),
+            column("batch_id", pa.string(), "batch of work that the row was committed with"),
+            column("at", TIMESTAMP, "when the batch of the recording began", unit="UTC"),
+            column(
                 "windows",
-                _list_of(_LABELLED_WINDOW),
+                list_of(_LABELLED_WINDOW),
                 "the windows of the analysis, each heard with those that overlap it",
             ),
         ]
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (TRACKS, ANALYSES, LABELS)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (TRACKS, ANALYSES, LABELS, REDUCTIONS, TIMELINES, RENDERS)
+}
 """All tables by name."""

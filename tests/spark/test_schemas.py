@@ -59,6 +59,9 @@ def test_only_what_may_be_unknown_is_nullable():
         "tracks": {"deleted_at", "descriptor", "parent_id"},
         "analyses": {"reason", "detail"},
         "labels": set(),
+        "reductions": {"runner_up", "tonic"},
+        "timelines": {"descriptor", "tempo_bpm", "tonic"},
+        "renders": {"render_id", "track_id", "uri", "sha256", "size_bytes", "completed", "error"},
     }
 
 
