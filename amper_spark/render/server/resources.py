@@ -32,6 +32,7 @@ class File(BaseModel):
     kbits_second: float
     channel_count: int
     size_bytes: int
+    sha256: str = Field(description="Of the file, 64 hexadecimal digits: whether it has come whole.")
     attachment_filename: str | None
     download_url: str = Field(description="Works without a token for a while; ask again for a new one.")
 
@@ -155,7 +156,7 @@ def _timeline(job: Job) -> dict[str, Any] | None:
 def _file(file: dict[str, Any], job: Job, download_url: str) -> dict[str, Any]:
     told = (
         *("tracks", "content_type", "frequency_hz", "bits_sample", "kbits_second", "channel_count"),
-        "size_bytes",
+        *("size_bytes", "sha256"),
     )
     return {
         **{name: file[name] for name in told},

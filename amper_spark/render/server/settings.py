@@ -41,6 +41,8 @@ class ServerSettings(BaseModel):
     """Processor time of a job, beside twice the duration of its music; by the clock five times as long."""
     link_lasts_s: Positive = 3_600.0
     """How long a signed link to a file works."""
+    make_previews: bool = True
+    """Whether workers that have nothing else to do make previews of descriptors."""
     allowed_origins: tuple[str, ...] = ()
     """Web pages of other origins that may use the server from a browser."""
 

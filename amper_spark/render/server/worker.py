@@ -65,11 +65,22 @@ class Worker:
     job_timeout_s : float
         Processor time that composing a job may take, and playing it beside twice its duration; then the
         process ends.
+    makes_previews : bool
+        Whether it does where nothing waits.
     """
 
-    def __init__(self, owner: str, storage: Storage, means: Means, *, job_timeout_s: float) -> None:
+    def __init__(
+        self,
+        owner: str,
+        storage: Storage,
+        means: Means,
+        *,
+        job_timeout_s: float,
+        makes_previews: bool = True,
+    ) -> None:
         self.owner = owner
         self._storage, self._means, self._timeout_s = storage, means, job_timeout_s
+        self._makes_previews = makes_previews
         self._database = Database(storage.database)
         self._jobs = Jobs(self._database)
 
@@ -91,7 +102,7 @@ class Worker:
             with log_context(job_id=job.id):
                 self._do(job)
             return True
-        return self._make_preview()
+        return self._makes_previews and self._make_preview()
 
     def _do(self, job: Job) -> None:
         _LOG.info("begins", extra={"attempt": job.attempts})
@@ -185,12 +196,13 @@ def run_worker(
     job_timeout_s: float,
     parent_pid: int,
     niceness: int = NICENESS,
+    makes_previews: bool = True,
 ) -> None:
     """Be a worker until the parent ends, or somebody ends this process.
 
     Parameters
     ----------
-    owner, storage, means, job_timeout_s
+    owner, storage, means, job_timeout_s, makes_previews
         See `Worker`.
     parent_pid : int
         The process to work for.
@@ -203,7 +215,7 @@ def run_worker(
     with suppress(OSError):  # where memory is short, the system is to end this process, not the server
         _OOM_SCORE.write_text(_FIRST_TO_GO)
     be_present(storage, owner)
-    worker = Worker(owner, storage, means, job_timeout_s=job_timeout_s)
+    worker = Worker(owner, storage, means, job_timeout_s=job_timeout_s, makes_previews=makes_previews)
     with log_context(worker=owner):
         while os.getppid() == parent_pid:
             if not worker.work():

@@ -243,6 +243,7 @@ def main(
             job_timeout_s=settings.job_timeout_s,
             parent_pid=own_pid,
             niceness=niceness,
+            makes_previews=settings.make_previews,
         )
 
     WorkerPool(storage, n_workers=n_workers, work=work, channel=channel).run(parent_pid=parent_pid)

@@ -86,6 +86,7 @@ def test_files_are_told_with_links(anna, service):
         "kbits_second": 192,
         "channel_count": 2,
         "size_bytes": 1_000,
+        "sha256": "0",
         "attachment_filename": "cue.mp3",
     }
     assert waveform["attachment_filename"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import time
@@ -157,6 +158,7 @@ def figures(studio):
         info = soundfile.info(io.BytesIO(content))
         assert (info.samplerate, info.channels) == (file["frequency_hz"], file["channel_count"])
         assert len(content) * 8 / info.duration / 1_000 == pytest.approx(file["kbits_second"], rel=0.05)
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size_bytes"], file["sha256"])
         assert info.duration == pytest.approx(4.0, abs=0.1)
         assert file["bits_sample"] == 16
 
