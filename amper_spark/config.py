@@ -97,6 +97,20 @@ class Training(_Section):
     abstain_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class Reduction(_Section):
+    """How windows become majorities, see `amper_spark.timeline.majorities`."""
+
+    # Below it every other tonic is wrong, above four in five are right (renders of known key).
+    tonic_floor: Annotated[float, Field(ge=0, le=2)] = 0.02
+
+
+class Timelines(_Section):
+    """Which timelines are written for a recording, see `amper_spark.timeline.reduced`."""
+
+    top: Annotated[int, Field(ge=0, le=12)] = 2
+    variants: Annotated[int, Field(ge=0, le=1_000)] = 10
+
+
 class Mlflow(_Section):
     """Where models are kept, see `amper_spark.classify`."""
 
@@ -134,6 +148,19 @@ class Stage(_Section):
     max_bad_share: Share = 0.05
 
 
+class Submit(_Section):
+    """How timelines are rendered by a service, see `amper_spark.render.client`."""
+
+    url: str | None = None
+    max_in_flight: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout_s: Positive = 30.0
+    patience_s: Positive = 600.0
+    poll_s: Positive = 0.5
+    max_poll_s: Positive = 5.0
+    fold_records: Annotated[int, Field(ge=1)] = 50
+    fold_s: Positive = 60.0
+
+
 class Logs(_Section):
     """What goes to standard error, see `amper_spark.logs`."""
 
@@ -149,10 +176,13 @@ class Config(_Section):
     render: Render = Render()
     training: Training = Training()
     mlflow: Mlflow = Mlflow()
+    reduction: Reduction = Reduction()
+    timelines: Timelines = Timelines()
     server: ServerSettings = ServerSettings()
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()
     stage: Stage = Stage()
+    submit: Submit = Submit()
     logs: Logs = Logs()
     spark: dict[str, str] = Field(default_factory=dict)
 

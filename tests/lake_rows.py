@@ -63,6 +63,11 @@ def _times(number):
     return {"start_s": start_s, "end_s": start_s + WINDOW_DURATION_S}
 
 
+def filled(fields, told):
+    """A row, or a struct, of which nothing is known unless told by the names of its fields."""
+    return _row(fields, {}, told)
+
+
 def _row(fields, usual, told):
     given = usual | told
     unknown = given.keys() - {field.name for field in fields}

@@ -27,6 +27,8 @@ Codes = npt.NDArray[np.int64]
 
 TARGETS = ("genre", "subgenre", "mood", "sentiment", "valence", "momentum")
 """What is predicted, parents first."""
+AFFECT = ("sentiment", "valence", "momentum")
+"""The targets that say how music feels."""
 PARENTS: Mapping[str, str | None] = {
     "genre": None,
     "subgenre": "genre",
@@ -39,7 +41,7 @@ PARENTS: Mapping[str, str | None] = {
 
 Value = str | int
 
-_AFFECT = [TARGETS.index(target) for target in ("sentiment", "valence", "momentum")]
+_AFFECT = [TARGETS.index(target) for target in AFFECT]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,30 @@ def model_version(registered: RegisteredModel) -> str:
     )
 
 
+def chosen_version(store: Store, uri: str | None = None) -> str:
+    """Name the model that the user has named, without its files.
+
+    Parameters
+    ----------
+    store : amper_spark.classify.store.Store
+    uri : str, optional
+        An MLflow model URI; None takes the champion.
+
+    Returns
+    -------
+    str
+        See `model_version`.
+
+    Raises
+    ------
+    AmperSparkError
+        There is no such model, or the store cannot be read.
+    """
+    from amper_spark.classify.registry import resolve
+
+    return model_version(resolve(store, uri))
+
+
 @contextmanager
 def chosen_model(store: Store, uri: str | None = None) -> Iterator[ChosenModel]:
     """Resolve what the user has named, and keep a copy of its files as long as it is used.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.hierarchy import AFFECT, TARGETS
 from amper_spark.spark.table import TIMESTAMP, Table, column, list_of
 
 CREATED = "CREATED"
 """Status of a timeline that was rendered."""
+VOTE_COLUMNS = ("votes", "support", "runner_up", "runner_up_support")
+"""What tables say of a vote besides who won it."""
 FAILED = "FAILED"
 """Status of a timeline that the render service has refused, or could not make music of."""
 
 _LEVELS = {"valence": "0 to 2", "momentum": "0 to 4"}
-_AFFECT = ("sentiment", "valence", "momentum")
 
 
 def _value(target: str, comment: str) -> pa.Field:
@@ -57,6 +58,7 @@ def _tonic(name: str, comment: str, *, nullable: bool = False) -> pa.Field:
 _SEGMENT = pa.struct(
     [
         column("segment", pa.int32(), "number of the segment, from 0"),
+        column("section", pa.int32(), "kind of section, from 0: segments of one kind sound alike"),
         column("start_s", pa.float64(), "start of the segment in the recording", unit="s"),
         column("end_s", pa.float64(), "end of the segment in the recording", unit="s"),
         column("duration_s", pa.float64(), "length of the segment", unit="s"),
@@ -69,7 +71,7 @@ _SEGMENT = pa.struct(
         column(
             "free",
             pa.struct(
-                [_value(target, f"{target} of most windows, by their free answers") for target in _AFFECT]
+                [_value(target, f"{target} of most windows, by their free answers") for target in AFFECT]
             ),
             "affect by its own tree, which may be at odds with the descriptor's",
         ),
@@ -78,7 +80,7 @@ _SEGMENT = pa.struct(
             pa.struct(
                 [
                     _vote(target, f"free {target}", pa.int8() if target in _LEVELS else pa.string())
-                    for target in _AFFECT
+                    for target in AFFECT
                 ]
             ),
             "the votes on `free`",

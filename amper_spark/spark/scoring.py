@@ -4,9 +4,8 @@ The windows of a corpus are gigabytes, and never pass through the driver nor thr
 from ``analyses`` who has been analysed, how, and in which file that lies; a unit of work is told by that. A
 task opens these files itself with pyarrow, on S3 as on a disk, so that Spark needs no driver for either.
 
-A file is read best by one task. So all recordings of a file weigh the same, and no other file's do: batches,
-which are cut by weight, are made of whole files but for the last one's rest, and of each batch a file goes to
-one task.
+Weights make batches of whole files (`amper_spark.spark.file_weights`), and of each batch a file goes to one
+task.
 """
 
 from __future__ import annotations
@@ -15,17 +14,16 @@ import logging
 import shlex
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.analysis import analysis_version
 from amper_spark.classify.windows import MATRIX_COLUMNS
 from amper_spark.errors import AmperSparkError
-from amper_spark.grid import SAMPLE_RATE, STRIDE_LENGTH, WINDOW_LENGTH
 from amper_spark.separation.accompaniment import removal_version
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.estimate import WEIGHT
+from amper_spark.spark.file_weights import weigh_by_file
 from amper_spark.spark.pending import without
 from amper_spark.spark.schemas import ANALYSES, DONE, LABELS, TRACKS
 from amper_spark.spark.stage import Stage
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _WINDOW_BYTES = 4 * len(MATRIX_COLUMNS)
-_MUCH_LESS = 1e-6  # than the weights of files differ by for any other reason
 _TRACK = ["track_id", "etag"]
 
 
@@ -84,8 +81,10 @@ def scoring_units(
         There is nothing to select from, or nothing that the model fits.
     """
     tracks = _current_tracks(lake, corpus)
-    rows = _placed(
-        lake.read(ANALYSES.name, [*ANALYSES.key, "outcome", "duration_s", "at"], file_column="file")
+    rows = weigh_by_file(
+        lake.read(ANALYSES.name, [*ANALYSES.key, "outcome", "duration_s", "at"], file_column="file"),
+        file="file",
+        window_bytes=_WINDOW_BYTES,
     )
     rows = rows.join(tracks, _TRACK, join_type="left semi")
     fitting = rows.filter(pc.is_in(rows["analysis_version"], value_set=_fitting_versions(model, config)))
@@ -153,18 +152,6 @@ def _current_tracks(lake: Lake, corpus: str | None) -> pa.Table:
         command = f"`amper-spark catalog MUSIC_FOLDER --lake {shlex.quote(lake.uri)}`"
         raise AmperSparkError(f"no recordings in {lake.uri}: run {command}")
     return tracks.select(_TRACK)
-
-
-def _placed(rows: pa.Table) -> pa.Table:
-    """Say which file a row is in, by its number, and how much it weighs: the average of the file."""
-    names, part = np.unique(rows["file"].to_numpy(), return_inverse=True)
-    samples = rows["duration_s"].to_numpy() * SAMPLE_RATE
-    windows = np.maximum(0, samples - WINDOW_LENGTH) // STRIDE_LENGTH + 1
-    mean = np.bincount(part, windows) / np.bincount(part)
-    weight = _WINDOW_BYTES * mean * (1 + _MUCH_LESS * np.arange(len(names)) / max(1, len(names)))
-    return rows.append_column("part", pa.array(part, pa.int32())).append_column(
-        WEIGHT, pa.array(weight[part], pa.float64())
-    )
 
 
 def _check_versions(

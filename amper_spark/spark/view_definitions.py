@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from amper_spark.classify.hierarchy import TARGETS
+from amper_spark.classify.hierarchy import AFFECT, TARGETS
 from amper_spark.errors import ParameterError
+from amper_spark.spark.loop_schemas import REDUCTIONS, VOTE_COLUMNS
 from amper_spark.spark.schemas import ANALYSES, LABELS, QUARANTINED, TABLES, TRACKS
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ def _answers(way: str) -> dict[str, str]:
     return paths
 
 
+def _vote(path: str, name: str) -> dict[str, str]:
+    """Name the columns of how a vote came out, and say where they are."""
+    return {f"{name}_{column}": f"{path}.{column}" for column in VOTE_COLUMNS}
+
+
+def _majorities() -> dict[str, str]:
+    """Name the columns of what a segment comes down to, and say where they are."""
+    whole = ("segment", "section", "start_s", "end_s", "duration_s", "n_windows", "descriptor", *TARGETS)
+    paths = {name: name for name in whole} | _vote("descriptor_vote", "descriptor")
+    paths |= {name: name for name in ("genre_support", "subgenre_support")}
+    for target in AFFECT:
+        paths |= {f"free_{target}": f"free.{target}"} | _vote(f"free_vote.{target}", f"free_{target}")
+    paths |= {"tempo_bpm": "tempo_bpm"} | _vote("tempo_vote", "tempo")
+    return paths | {"tonic": "tonic"} | _vote("tonic_vote", "tonic")
+
+
 _LABELS = _answers("free") | {"joint_descriptor": "joint.descriptor"} | _answers("joint")
 
 VIEWS: dict[str, View] = {
@@ -152,6 +169,15 @@ VIEWS: dict[str, View] = {
             explode="windows",
             repeated=("model_version",),
             paths=_LABELS,
+        ),
+        View(
+            name="majorities",
+            description="What every segment comes down to, by the model and rules that were applied last.",
+            table=REDUCTIONS.name,
+            columns=tuple(_majorities()),
+            explode="segments",
+            repeated=("model_version",),
+            paths=_majorities(),
         ),
         View(
             name="quarantine",

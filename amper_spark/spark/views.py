@@ -163,10 +163,24 @@ def spark_table(spark: SparkSession, lake: Lake, table: str) -> DataFrame:
     table : str
         One of `amper_spark.spark.schemas.TABLES`.
     """
+    return spark_files(spark, lake, table, sorted(lake.file_paths(table)))
+
+
+def spark_files(spark: SparkSession, lake: Lake, table: str, paths: Sequence[str]) -> DataFrame:
+    """Give some files of a table as a Spark DataFrame.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+    lake : Lake
+    table : str
+    paths : sequence of str
+        Relative to the folder of the table.
+    """
     from pyspark.sql.pandas.types import from_arrow_schema
 
     schema = from_arrow_schema(TABLES[table].schema)
-    files = lake.file_uris(table)
+    files = [f"{lake.table_uri(table)}/{path}" for path in paths]
     return spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
 
 
