@@ -37,7 +37,7 @@ WRONG_USAGE = 2
 TOO_MANY_BAD = 3
 
 _KEPT = "What was finished is kept; run the same command again."
-_SPARK_PACKAGES = {"pyspark", "pyarrow", "deltalake", "pandas"}
+_EXTRAS = {**dict.fromkeys(("pyspark", "pyarrow", "deltalake", "pandas"), "spark"), "httpx": "client"}
 
 
 @dataclass(frozen=True)
@@ -260,9 +260,10 @@ def errors_in_one_line(interrupted: str = _KEPT) -> Iterator[None]:
         click.echo(f"Stopped. {interrupted}", err=True)
         sys.exit(FAILED)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _SPARK_PACKAGES:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        click.echo(f"Error: {MissingExtraError('this command', 'spark')}", err=True)
+        click.echo(f"Error: {MissingExtraError('this command', extra)}", err=True)
         sys.exit(FAILED)
     except OSError as error:
         # A full disk, a permission, a connection: the system's own words and the file it is about.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ class Counts:
         Duration of the recordings done, as far as it is known, in s.
     elapsed_s : float >= 0
         Time since the stage began, in s.
+    states : mapping of str to int
+        Records that are not done, by how far they are; empty where nobody tells.
     """
 
     total: int
@@ -50,6 +52,7 @@ class Counts:
     done_bytes: float = 0.0
     audio_s: float = 0.0
     elapsed_s: float = 0.0
+    states: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def share(self) -> float:
@@ -95,7 +98,11 @@ def describe(counts: Counts) -> str:
     '10/40 records (25 %), 20.0 MB/s, 5 min left, 0 bad'
     >>> describe(Counts(total=40, done=40, elapsed_s=20))
     '40/40 records (100 %), 2.0 records/s, took 20 s, 0 bad'
+    >>> describe(Counts(total=20, done=10, bad=1, elapsed_s=60, states={"waiting": 7, "rendering": 3}))
+    '7 waiting, 3 rendering, 9 done, 1 failed, 1 min left'
     """
+    if counts.states:
+        return ", ".join(_states(counts))
     parts = [f"{counts.done:,}/{counts.total:,} records ({int(100 * counts.share)} %)"]
     parts += _rate(counts)
     if counts.done >= counts.total:
@@ -195,7 +202,15 @@ class Progress:
             self._bar.add_task(self.label, total=1.0, state=describe(self._counts))
             self._bar.start()
 
-    def update(self, *, done: int, bad: int, done_bytes: float = 0.0, audio_s: float = 0.0) -> None:
+    def update(
+        self,
+        *,
+        done: int,
+        bad: int,
+        done_bytes: float = 0.0,
+        audio_s: float = 0.0,
+        states: Mapping[str, int] | None = None,
+    ) -> None:
         """Report what has been done since the beginning.
 
         Parameters
@@ -206,6 +221,8 @@ class Progress:
             Their size.
         audio_s : float >= 0
             Their duration, in s.
+        states : mapping of str to int, optional
+            The other records, by how far they are.
         """
         now_s = self._clock()
         self._counts = replace(
@@ -215,6 +232,7 @@ class Progress:
             done_bytes=done_bytes,
             audio_s=audio_s,
             elapsed_s=now_s - self._began_s,
+            states=states or {},
         )
         if self._bar is not None:
             self._draw(self._bar)
@@ -250,6 +268,15 @@ def _bar(console: Console) -> Bar:
         TextColumn("{task.fields[state]}"),
         console=console,
     )
+
+
+def _states(counts: Counts) -> list[str]:
+    parts = [f"{count:,} {state}" for state, count in counts.states.items() if count]
+    parts += [f"{counts.done - counts.bad:,} done", f"{counts.bad:,} failed"]
+    if counts.done >= counts.total:
+        return [*parts, f"took {format_duration(counts.elapsed_s)}"]
+    left_s = counts.time_left_s
+    return parts if left_s is None else [*parts, f"{format_duration(left_s)} left"]
 
 
 def _rate(counts: Counts) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +14,14 @@ from typing import TYPE_CHECKING
 import pyarrow.fs
 
 from amper_spark.errors import AmperSparkError
-from amper_spark.spark.placing import put, remove_leftovers
+from amper_spark.spark.placing import passing_file, put, remove_leftovers
 from amper_spark.spark.sources import AudioFile, describe_file, etag_of, file_uri, time_of
 from amper_spark.spark.staging import explained, lake_uri, open_filesystem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+_BLOCK_BYTES = 1 << 20
 
 
 class RenderFolder:
@@ -85,9 +90,46 @@ class RenderFolder:
         """
         filesystem, folder = open_filesystem(self.location, self._storage_options)
         put(filesystem, f"{folder}/{key}", content)
+        file = self.find(key)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{folder}/{key}")
+        return file
+
+    @contextmanager
+    def passing(self, key: str) -> Iterator[Path]:
+        """Name a local file to write, which becomes a render at the end, if that is come to.
+
+        Parameters
+        ----------
+        key : str
+            Path below the folder.
+
+        Yields
+        ------
+        Path
+            On a file system it is in the same folder as the render will be.
+        """
+        filesystem, folder = open_filesystem(self.location, self._storage_options)
+        with passing_file(filesystem, f"{folder}/{key}") as file:
+            yield file
+        if self.is_local:  # what is told of the render is kept through a power cut, and so is its name
+            descriptor = os.open(Path(f"{folder}/{key}").parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def find(self, key: str) -> AudioFile | None:
+        """Describe a render, as a listing of the folder would; None where there is none."""
+        filesystem, folder = open_filesystem(self.location, self._storage_options)
         if self.is_local:
-            return describe_file(f"{folder}/{key}", key, Path(f"{folder}/{key}").stat())
+            try:
+                return describe_file(f"{folder}/{key}", key, Path(f"{folder}/{key}").stat())
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         info = filesystem.get_file_info(f"{folder}/{key}")
+        if info.type != pyarrow.fs.FileType.File:
+            return None
         return AudioFile(
             key=key,
             uri=self.uri(key),
@@ -95,6 +137,15 @@ class RenderFolder:
             etag=etag_of(info.size, info.mtime_ns),
             modified_at=time_of(info.mtime_ns).astimezone(UTC),
         )
+
+    def sha256(self, key: str) -> str:
+        """Hash a render: 64 hexadecimal digits."""
+        filesystem, folder = open_filesystem(self.location, self._storage_options)
+        digest = hashlib.sha256()
+        with filesystem.open_input_stream(f"{folder}/{key}") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
 
     def etags(self) -> dict[str, str]:
         """List the files that are there: their etags by their keys.

@@ -1,0 +1,400 @@
+"""The job against real servers, through trouble, and killed: each timeline is rendered once, none is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from amper_spark.audio import decode
+from amper_spark.render.server.database import Database
+from amper_spark.render.server.storage import Storage
+from amper_spark.spark.sources import check_unchanged, local_path
+from amper_spark.spark.submission_log import SubmissionLog
+from tests.render.server.running import whole_server
+from tests.submissions import (
+    ROOT,
+    check_rendered_once,
+    check_rows,
+    command_of,
+    environment_of,
+    faulty_proxy,
+    jobs_of,
+    lake_of,
+    logged,
+    some_timelines,
+    submit,
+    timeline_row,
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with whole_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(server):
+    """The server with a token of its own, by which the jobs of a test are told from others'."""
+    from amper_spark.render.server.tokens import Tokens
+
+    made, token = Tokens(server.place.database).create(scopes=("render", "read"))
+
+    class Fresh:
+        url, database = server.url, server.place.database
+
+        def jobs(self):
+            return [job for job in jobs_of(self.database) if job["client_id"] == made.id]
+
+    Fresh.token = token
+    return Fresh()
+
+
+def check(lake, fresh, timelines, **more):
+    check_rendered_once(lake, fresh.jobs(), timelines, **more)
+
+
+@pytest.fixture
+def font(tmp_path):
+    from tests.render.whole_fonts import whole_font
+
+    file = tmp_path / "whole.sf2"
+    file.write_bytes(whole_font())
+    return file
+
+
+@pytest.fixture
+def answering():
+    """Start servers that answer everything alike."""
+    running = []
+
+    def start(status, headers=(), body=b""):
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                self.send_response(status)
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET  # noqa: N815 - as above
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+def error_line(done):
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "Traceback" not in done.stderr
+    return line
+
+
+def test_each_timeline_is_rendered_once_whatever_happens_to_requests(tmp_path, fresh):
+    timelines = some_timelines(12)
+    lake = lake_of(tmp_path / "lake", timelines)
+    with faulty_proxy(fresh.url, rate=0.5, seed=3) as (url, counts):
+        done = submit(lake, url=url, token=fresh.token)
+    assert "submit: 12 rendered (18 s of music), 0 failed; 0 done before" in done.stdout
+    assert counts["requests"] - counts["untouched"] > 12
+    check(lake, fresh, timelines)
+    for row in lake.read("tracks").to_pylist():
+        if row["corpus"] == "timelines":
+            check_unchanged(row["uri"], row["etag"])
+            assert decode(local_path(row["uri"])).samples.any()
+            tags = dict(row["tags"])
+            assert tags["source_track_id"] == "song"
+            assert (tags["model_version"], tags["kind"], tags["seed"]) == ("made-up/1@0", "single", "7")
+            assert not row["separate"]
+            assert row["descriptor"] is not None
+    assert "submit: nothing new; 12 done before" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    check(lake, fresh, timelines)
+
+
+def test_a_timeline_that_is_refused_fails_with_the_reasons_and_the_others_go_on(tmp_path, fresh):
+    good, bad = some_timelines(3), timeline_row("badbadbadbadbad0", document={"spans": []})
+    lake = lake_of(tmp_path / "lake", [*good, bad])
+    done = submit(lake, url=fresh.url, token=fresh.token, status=3)
+    assert "3 rendered (4 s of music), 1 failed" in done.stdout
+    row = failed_row(lake)
+    assert (row["timeline_id"], row["attempts"], row["track_id"], row["uri"]) == (
+        bad["timeline_id"],
+        1,
+        None,
+        None,
+    )
+    assert "/data/attributes/timeline" in row["error"]
+    assert "--retry" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    done = submit(lake, "--retry", url=fresh.url, token=fresh.token, status=3)
+    assert "0 rendered (0 s of music), 1 failed; 3 done before" in done.stdout
+    assert failed_row(lake)["attempts"] == 2
+    assert lake.read("renders").num_rows == 4
+    assert len(fresh.jobs()) == 3
+
+
+def failed_row(lake):
+    (row,) = [row for row in lake.read("renders").to_pylist() if row["status"] == "FAILED"]
+    return row
+
+
+def test_force_renders_again_in_the_place_of_what_was_there(tmp_path, fresh):
+    timelines = some_timelines(2)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    before = {row["track_id"] for row in lake.read("tracks").to_pylist()}
+    submit(lake, "--force", "--limit", 1, url=fresh.url, token=fresh.token)
+    assert sorted(row["attempts"] for row in lake.read("renders").to_pylist()) == [1, 2]
+    tracks = lake.read("tracks").to_pylist()
+    assert len(tracks) == len(before)
+    assert {row["track_id"] for row in tracks} == before
+    for row in tracks:
+        if row["corpus"] == "timelines":
+            check_unchanged(row["uri"], row["etag"])
+    assert len(fresh.jobs()) == 3
+
+
+def test_what_is_chosen(tmp_path, fresh):
+    rows = [
+        timeline_row("0" * 16, "song"),
+        timeline_row("1" * 16, "song", kind="multi", descriptor=None),
+        timeline_row("2" * 16, "song", etag="old"),
+        timeline_row("3" * 16, "gone"),
+        timeline_row("4" * 16, "song", model_version="other/1@0"),
+        timeline_row("5" * 16, "other", timeline_version="later"),
+    ]
+    lake = lake_of(tmp_path / "lake", rows, tracks=("song", "other"))
+
+    def chosen(*arguments):
+        done = submit(lake, "--dry-run", *arguments)
+        documents = [json.loads(line) for line in done.stdout.splitlines()]
+        assert f"{len(documents)} to do, " in done.stderr
+        return {document["timeline_id"][0] for document in documents}
+
+    assert chosen() == {"0", "1", "5"}
+    assert chosen("--kind", "multi") == {"1"}
+    assert len(chosen("--limit", 2)) == 2
+    assert not lake.exists("renders")
+    assert logged(lake) == []
+    assert "no corpus 'demos'" in error_line(submit(lake, "--dry-run", "--corpus", "demos", status=1))
+    assert "rendered from timelines" in error_line(submit(lake, "--dry-run", "--into", "demo", status=1))
+    assert "--into" in error_line(submit(lake, "--dry-run", "--into", "../x", status=2))
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(404, "gone"), (410, "gone"), (302, "moved"), (418, "not Amper's")]
+)
+def test_a_service_that_is_none_is_told_in_a_line(tmp_path, answering, status, word):
+    lake = lake_of(tmp_path / "lake", some_timelines(1))
+    headers = [("Location", "https://music.example/?secret"), ("Content-Type", "application/vnd.api+json")]
+    url = answering(status, headers, b'{"errors": []}')
+    line = error_line(submit(lake, url=url, token="amper_0", status=1))  # noqa: S106 - nobody's
+    assert url in line
+    assert word in line
+    assert "secret" not in line
+    assert not lake.exists("renders")
+
+
+def test_a_token_that_is_not_taken_stops_everything(tmp_path, fresh):
+    lake = lake_of(tmp_path / "lake", some_timelines(3))
+    line = error_line(submit(lake, url=fresh.url, token="amper_wrong", status=1))  # noqa: S106 - nobody's
+    assert "the environment variable AMPER_SPARK_RENDER_TOKEN" in line
+    assert "amper_wrong" not in line
+    file = tmp_path / "token"
+    file.write_text("amper_wrong\n")
+    done = submit(lake, "--token-file", file, url=fresh.url, status=1)
+    assert str(file) in error_line(done)
+    file.write_text("")
+    assert "holds no access token" in error_line(submit(lake, "--token-file", file, url=fresh.url, status=2))
+    assert "AMPER_SPARK_RENDER_TOKEN" in error_line(submit(lake, url=fresh.url, status=2))
+    with_token = error_line(submit(lake, url="http://amper_0:x@127.0.0.1:1", status=2))
+    assert "amper_0" not in with_token
+    assert not lake.exists("renders")
+    assert fresh.jobs() == []
+
+
+def test_a_service_that_never_answers_ends_the_job_and_nothing_is_lost(tmp_path, fresh, answering):
+    timelines = some_timelines(2)
+    lake = lake_of(tmp_path / "lake", timelines)
+    patience = ("--set", "submit.patience_s=1")
+    for url in ("http://127.0.0.1:9", answering(503, [("Retry-After", "3600")]), answering(500)):
+        assert "run it again" in error_line(submit(lake, *patience, url=url, token=fresh.token, status=1))
+    submit(lake, url=fresh.url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+def test_one_run_at_a_time(tmp_path, fresh):
+    lake = lake_of(tmp_path / "lake", some_timelines(1))
+    with SubmissionLog(lake).held():
+        line = error_line(submit(lake, url=fresh.url, token=fresh.token, status=1))
+    assert f"another submit is at work on this lake, process {os.getpid()}" in line
+    submit(lake, url=fresh.url, token=fresh.token)
+
+
+def test_a_server_of_its_own_is_gone_afterwards(tmp_path, font):
+    timelines = some_timelines(4)
+    lake = lake_of(tmp_path / "lake", timelines)
+    job = start(lake, "--set", f"render.font={font}")
+    family = follow_family(job)
+    output, _ = job.communicate()
+    assert job.returncode == 0, output
+    check_rows(lake, timelines)
+    assert {row["service"] for row in lake.read("renders").to_pylist()} == {"embedded"}
+    family.stop()
+    assert len(family.seen) >= 3, "the server and its workers were never there"
+    assert not family.alive()
+    assert not (Path(lake.uri) / "render-server").exists()
+
+
+def test_a_server_of_its_own_that_cannot_start_says_why(tmp_path):
+    lake = lake_of(tmp_path / "lake", some_timelines(1))
+    line = error_line(submit(lake, "--set", f"render.font={tmp_path / 'none.sf2'}", status=1))
+    assert "the embedded render server did not start" in line
+    assert "none.sf2" in line
+
+
+def test_sigterm_commits_what_has_ended_and_the_next_run_goes_on(tmp_path, fresh):
+    timelines = some_timelines(12)
+    lake = lake_of(tmp_path / "lake", timelines)
+    with faulty_proxy(fresh.url, rate=1.0, kinds=("delay",)) as (url, _):
+        job = start(lake, "--set", "submit.max_in_flight=2", url=url, token=fresh.token)
+        while not any("-ended-" in path.name for path in logged(lake)):
+            assert job.poll() is None
+        job.send_signal(signal.SIGTERM)
+        output, _ = job.communicate()
+    assert job.returncode == 1, output
+    assert "Stopped. What was finished is kept" in output
+    assert 0 < lake.read("renders").num_rows < 12
+    assert not any("-ended-" in path.name for path in logged(lake))
+    submit(lake, url=fresh.url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_killed_driver_goes_on_where_it_was(tmp_path, fresh, seed):
+    timelines = some_timelines(8)
+    lake = lake_of(tmp_path / "lake", timelines)
+    kill_at_random(lake, random.Random(seed), n_kills=3, url=fresh.url, token=fresh.token)
+    submit(lake, url=fresh.url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+@pytest.mark.slow
+def test_two_hundred_timelines_where_three_requests_in_ten_fail(tmp_path, fresh):
+    timelines = some_timelines(200)
+    lake = lake_of(tmp_path / "lake", timelines)
+    with faulty_proxy(fresh.url, rate=0.3, seed=11) as (url, counts):
+        submit(lake, "--set", "submit.fold_records=50", url=url, token=fresh.token)
+    assert 1 - counts["untouched"] / counts["requests"] == pytest.approx(0.3, abs=0.05)
+    check(lake, fresh, timelines)
+
+
+@pytest.mark.slow
+def test_twenty_kills_through_a_faulty_network(tmp_path, fresh):
+    timelines = some_timelines(60)
+    lake = lake_of(tmp_path / "lake", timelines)
+    with faulty_proxy(fresh.url, rate=0.3, seed=5) as (url, _):
+        options = ("--set", "submit.max_in_flight=4")
+        assert kill_at_random(lake, random.Random(1), *options, n_kills=20, url=url, token=fresh.token) == 20
+        submit(lake, url=url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+@pytest.mark.slow
+def test_twenty_kills_with_a_server_of_its_own(tmp_path, font):
+    timelines = some_timelines(60)
+    lake = lake_of(tmp_path / "lake", timelines)
+    data = tmp_path / "data"
+    options = ("--set", f"render.font={font}", "--server-data", data)
+    assert kill_at_random(lake, random.Random(2), *options, n_kills=20) == 20
+    submit(lake, *options)
+    check_rendered_once(lake, jobs_of(Database(Storage(data).database)), timelines)
+
+
+def start(lake, *arguments, url=None, token=None):
+    return subprocess.Popen(
+        command_of(lake, *arguments, url=url),
+        env=environment_of(token),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill_at_random(lake, generator, *arguments, n_kills, url=None, token=None):
+    """Kill the driver again and again, at random points of its work; say how often it came to that.
+
+    One point in four is anywhere between start and end; at the others, so many more steps are in the log or
+    commits in the table.
+    """
+    killed = 0
+    for number in range(n_kills):
+        job = start(lake, *arguments, url=url, token=token)
+        family = follow_family(job)
+        if number % 4 == 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                job.wait(generator.uniform(0, 6))
+        else:
+            seen, n_changes = history(lake), generator.randrange(1, 12)
+            while job.poll() is None and len(history(lake) - seen) < n_changes:
+                time.sleep(generator.uniform(0, 0.01))
+        killed += job.poll() is None
+        job.kill()
+        job.communicate()
+        family.stop()
+        family.wait_until_gone()
+    return killed
+
+
+def history(lake):
+    commits = Path(lake.uri, "tables").glob("*/_delta_log/*.json")
+    return {str(path) for path in [*logged(lake), *commits]}
+
+
+class follow_family:  # noqa: N801 - reads like the function that it is
+    """Watch which processes a job starts."""
+
+    def __init__(self, job):
+        self.seen, self._over = set(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(job.pid,))
+        self._thread.start()
+
+    def _watch(self, pid):
+        while not self._over.is_set():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.seen |= set(psutil.Process(pid).children(recursive=True))
+            self._over.wait(0.05)
+
+    def stop(self):
+        self._over.set()
+        self._thread.join()
+
+    def alive(self):
+        return [one for one in self.seen if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    def wait_until_gone(self):
+        until_s = time.monotonic() + 30
+        while self.alive():
+            assert time.monotonic() < until_s, "processes of a killed job are still there"
+            time.sleep(0.02)

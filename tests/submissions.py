@@ -1,0 +1,145 @@
+"""Lakes with timelines that nobody has rendered yet, the job that has it done, and what must be true then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.spark.lake import Lake
+from amper_spark.spark.loop_schemas import TIMELINES
+from amper_spark.spark.sources import etag_of, local_path
+from amper_spark.timeline.parsing import dump_timeline
+from amper_spark.timeline.single import single_timeline
+from tests.lake_rows import _row, commit_rows, track_row
+
+ROOT = Path(__file__).parents[1]
+PROXY = Path(__file__).parent / "render" / "faulty_proxy.py"
+MODEL = "made-up/1@0"
+MAIN = "from amper_spark.cli import main; main()"
+
+
+def timeline_row(timeline_id, track_id="song", *, duration_s=1.0, document=None, **told):
+    names = [descriptor.name for descriptor in load_catalogue().descriptors]
+    descriptor = names[int(hashlib.sha256(timeline_id.encode()).hexdigest(), 16) % len(names)]
+    timeline = document or dump_timeline(single_timeline(descriptor, duration_s=duration_s, seed=7))
+    usual = {
+        "timeline_id": timeline_id,
+        "track_id": track_id,
+        "etag": "new",
+        "analysis_version": "analysis",
+        "model_version": MODEL,
+        "reduction_version": "reduction",
+        "timeline_version": "timeline",
+        "kind": "single",
+        "seed": 7,
+        "descriptor": descriptor,
+        "duration_s": duration_s,
+        "timeline": json.dumps(timeline),
+    }
+    return _row(TIMELINES.schema, usual, told)
+
+
+def lake_of(folder, rows, *, tracks=("song",)):
+    lake = Lake(folder)
+    commit_rows(lake, "tracks", [track_row(track) for track in tracks])
+    commit_rows(lake, "timelines", rows)
+    return lake
+
+
+def some_timelines(number, **told):
+    ids = [hashlib.sha256(str(one).encode()).hexdigest()[:16] for one in range(number)]
+    return [
+        timeline_row(one, variant=variant, duration_s=1.0 + variant % 2, **told)
+        for variant, one in enumerate(ids)
+    ]
+
+
+def command_of(lake, *arguments, url=None):
+    more = [] if url is None else ["--url", url]
+    settings = ("submit.poll_s=0.05", "submit.max_poll_s=0.5", "submit.fold_records=10")
+    options = [part for setting in settings for part in ("--set", setting)]
+    program = (sys.executable, "-c", MAIN, "submit", "--lake", lake.uri, "--model", MODEL)
+    return [*program, *options, *more, *map(str, arguments)]
+
+
+def environment_of(token=None):
+    given = {name: value for name, value in os.environ.items() if name != "AMPER_SPARK_RENDER_TOKEN"}
+    return given | ({} if token is None else {"AMPER_SPARK_RENDER_TOKEN": token})
+
+
+def submit(lake, *arguments, url=None, token=None, status=0):
+    """Run the job to its end; return all that it has said."""
+    done = subprocess.run(
+        command_of(lake, *arguments, url=url),
+        env=environment_of(token),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+@contextmanager
+def faulty_proxy(url, *, rate, seed=0, kinds=None):
+    """Put a proxy before a server; yield its URL, and what it has done once it has ended."""
+    arguments = [url.rpartition(":")[2], "--rate", str(rate), "--seed", str(seed)]
+    arguments += [] if kinds is None else ["--kinds", ",".join(kinds)]
+    proxy = subprocess.Popen([sys.executable, str(PROXY), *arguments], stdout=subprocess.PIPE, text=True)
+    counts = {}
+    try:
+        yield f"http://127.0.0.1:{json.loads(proxy.stdout.readline())['port']}", counts
+    finally:
+        proxy.send_signal(signal.SIGTERM)
+        told, _ = proxy.communicate()
+        counts.update(json.loads(told.splitlines()[-1]))
+
+
+def check_rendered_once(lake, jobs, timelines, *, into="timelines"):
+    """Check that each timeline has one job, one row, one track and one whole file; nothing else is left."""
+    keys = [job["idempotency_key"] for job in jobs]
+    assert sorted(keys) == sorted(row["timeline_id"] for row in timelines)
+    assert {job["status"] for job in jobs} == {"CREATED"}
+    check_rows(lake, timelines, into=into, render_ids={job["idempotency_key"]: job["id"] for job in jobs})
+
+
+def check_rows(lake, timelines, *, into="timelines", render_ids=None):
+    durations = {row["timeline_id"]: row["duration_s"] for row in timelines}
+    renders = {row["timeline_id"]: row for row in lake.read("renders").to_pylist()}
+    assert lake.read("renders").num_rows == len(renders)
+    assert renders.keys() == durations.keys()
+    tracks = [row for row in lake.read("tracks").to_pylist() if row["corpus"] == into]
+    assert sorted(row["parent_id"] for row in tracks) == sorted(durations)
+    for track in tracks:
+        render = renders[track["parent_id"]]
+        file = local_path(track["uri"])
+        assert (render["status"], render["attempts"], render["error"]) == ("CREATED", 1, None)
+        assert render["track_id"] == track["track_id"] == track["recording_id"]
+        assert render["uri"] == track["uri"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == render["sha256"]
+        assert track["etag"] == etag_of(file.stat().st_size, file.stat().st_mtime_ns)
+        assert soundfile.info(file).frames == round(44_100 * durations[track["parent_id"]])
+        assert json.loads(render["completed"])["meta"]["amper_spark"] == track["parent_id"]
+        assert render_ids is None or render["render_id"] == render_ids[track["parent_id"]]
+    files = {path for path in (Path(lake.uri) / "renders").rglob("*") if path.is_file()}
+    assert files == {local_path(track["uri"]) for track in tracks}
+    assert logged(lake) == []
+
+
+def jobs_of(database):
+    return [dict(row) for row in database.connection.execute("SELECT * FROM jobs")]
+
+
+def logged(lake):
+    """The steps that are in the log."""
+    folder = Path(lake.uri) / "tables" / "renders_log"
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
