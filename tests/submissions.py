@@ -140,6 +140,6 @@ def jobs_of(database):
 
 
 def logged(lake):
-    """The steps that are in the log."""
-    folder = Path(lake.uri) / "tables" / "renders_log"
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+    """The steps that are in the log, from which others may be taken out meanwhile."""
+    walked = os.walk(Path(lake.uri) / "tables" / "renders_log")
+    return [Path(folder, name) for folder, _, names in walked for name in names if name != "lock"]

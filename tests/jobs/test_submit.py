@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -17,10 +19,13 @@ import psutil
 import pytest
 
 from amper_spark.audio import decode
+from amper_spark.render.client.orders import TimelineOrder
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.storage import Storage
 from amper_spark.spark.sources import check_unchanged, local_path
+from amper_spark.spark.submission_choice import place_of
 from amper_spark.spark.submission_log import SubmissionLog
+from tests.lake_rows import commit_rows, track_row
 from tests.render.server.running import whole_server
 from tests.submissions import (
     ROOT,
@@ -95,7 +100,7 @@ def answering():
             do_POST = do_GET  # noqa: N815 - as above
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         running.append(server)
         return f"http://127.0.0.1:{server.server_address[1]}"
 
@@ -299,6 +304,148 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path, fresh, seed):
     check(lake, fresh, timelines)
 
 
+def order_of(row, place=None):
+    return TimelineOrder(
+        timeline_id=row["timeline_id"],
+        attempt=1,
+        timeline=row["timeline"],
+        duration_s=row["duration_s"],
+        place=place or place_of(row, "timelines"),
+    )
+
+
+def test_a_log_that_names_renders_of_others_or_of_nobody_is_put_right(tmp_path, fresh):
+    """As after an answer that was about another request, and after the service has forgotten one."""
+    first, second, third = timelines = some_timelines(3)
+    lake = lake_of(tmp_path / "lake", [first, second, third])
+    submit(lake, "--limit", 1, url=fresh.url, token=fresh.token)
+    (done,) = fresh.jobs()
+    others = [row for row in timelines if row["timeline_id"] != done["idempotency_key"]]
+    log = SubmissionLog(lake)
+    for row, render_id in zip(others, (done["id"], "0" * 28), strict=True):
+        log.add(order_of(row), "submitting", {"service": fresh.url, "at": "2026-11-22T12:00:00+00:00"})
+        log.add(order_of(row), "submitted", {"render_id": render_id})
+    submit(lake, url=fresh.url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+def test_a_file_that_is_in_place_is_not_fetched_again(tmp_path, server, fresh):
+    """As after a kill between the file and the log."""
+    (row,) = timelines = some_timelines(1)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    (render,) = lake.read("renders").to_pylist()
+    for table in ("renders", "tracks"):
+        shutil.rmtree(Path(lake.table_uri(table)))
+    commit_rows(lake, "tracks", [track_row("song")])
+    log = SubmissionLog(lake)
+    log.add(order_of(row), "submitting", {"service": fresh.url, "at": "2026-11-22T12:00:00+00:00"})
+    log.add(order_of(row), "submitted", {"render_id": render["render_id"]})
+    log.add(order_of(row), "made", {"sha256": render["sha256"], "completed": render["completed"]})
+    log.add(order_of(row), "fetching", {"at": "2026-11-22T12:00:01+00:00"})
+    folder = next(Path(lake.uri, "tables", "renders_log").glob("[0-9a-f]*"))
+    (folder / "0005-ended-half.json").write_text('{"timeline_id": ')
+    (folder / "0005-ended-half.json.0.partial").write_text("{")
+    before = asked_for_files(server)
+    done = submit(lake, url=fresh.url, token=fresh.token)
+    assert "is no step of a submission" in done.stderr
+    assert asked_for_files(server) == before
+    check(lake, fresh, timelines)
+
+
+def asked_for_files(server):
+    audit = server.place.storage.folder.parent / "audit"
+    return sum("/v1/files" in json.loads(line)["route"] for line in audit.read_text().splitlines())
+
+
+def test_a_kill_between_the_tracks_and_the_renders_adds_nothing_twice(tmp_path, fresh):
+    timelines = some_timelines(3)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    renders = lake.read("renders").to_pylist()
+    log = SubmissionLog(lake)
+    for row, render in zip(timelines, sorted_as(renders, timelines), strict=True):
+        (track,) = [one for one in lake.read("tracks").to_pylist() if one["parent_id"] == row["timeline_id"]]
+        log.add(order_of(row), "ended", ended(render, track))
+    assert "nothing new" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    check(lake, fresh, timelines)
+    for row, render in zip(timelines, sorted_as(renders, timelines), strict=True):
+        (track,) = [one for one in lake.read("tracks").to_pylist() if one["parent_id"] == row["timeline_id"]]
+        log.add(order_of(row), "ended", ended(render, track))
+    shutil.rmtree(Path(lake.table_uri("renders")))
+    assert "nothing new" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    check(lake, fresh, timelines)
+
+
+def sorted_as(renders, timelines):
+    by_id = {row["timeline_id"]: row for row in renders}
+    return [by_id[row["timeline_id"]] for row in timelines]
+
+
+def ended(render, track):
+    file = {name: track[name] for name in ("uri", "size_bytes", "etag")}
+    return {
+        "status": "CREATED",
+        "submitted_at": render["submitted_at"].isoformat(),
+        "finished_at": render["finished_at"].isoformat(),
+        **{name: render[name] for name in ("render_id", "sha256", "completed", "error")},
+        "file": {**file, "modified_at": track["modified_at"].isoformat()},
+    }
+
+
+@pytest.mark.parametrize("way", ["by environment", "by file", "embedded"])
+def test_the_token_is_nowhere(tmp_path, fresh, font, way):
+    timelines = some_timelines(4)
+    lake = lake_of(tmp_path / "lake", timelines)
+    data, file = tmp_path / "data", tmp_path / "token"
+    file.write_text(fresh.token)
+    arguments = ["--set", "logs.level=DEBUG"]
+    with faulty_proxy(fresh.url, rate=0.3, seed=2) as (url, _):
+        if way == "embedded":
+            job = start(lake, *arguments, "--set", f"render.font={font}", "--server-data", data)
+        elif way == "by file":
+            job = start(lake, *arguments, "--token-file", file, url=url)
+        else:
+            job = start(lake, *arguments, url=url, token=fresh.token)
+        lines = set()
+        reader = threading.Thread(target=lambda: lines.update(job.stdout))
+        reader.start()
+        while job.poll() is None:
+            lines |= command_lines()
+            lines |= set(contents(lake))
+        reader.join()
+    assert job.returncode == 0
+    told = "\n".join([*lines, *contents(lake)])
+    assert "submit: 4 rendered" in told
+    assert "--lake" in told
+    token = (data / "submit-token").read_text() if way == "embedded" else fresh.token
+    if way == "embedded":
+        assert (data / "submit-token").stat().st_mode & 0o077 == 0
+    for secret in (
+        token,
+        token.rpartition("_")[2],
+        base64.b64encode(f"{token}:".encode()).decode(),
+        "signature=",
+    ):
+        assert secret not in told
+
+
+def contents(lake):
+    """What all files of a lake hold at the moment."""
+    for folder, _, names in os.walk(lake.uri):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(folder, name).read_bytes().decode("latin-1")
+
+
+def command_lines():
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found.add(" ".join(process.cmdline()))
+    return found
+
+
 @pytest.mark.slow
 def test_two_hundred_timelines_where_three_requests_in_ten_fail(tmp_path, fresh):
     timelines = some_timelines(200)
@@ -311,7 +458,7 @@ def test_two_hundred_timelines_where_three_requests_in_ten_fail(tmp_path, fresh)
 
 @pytest.mark.slow
 def test_twenty_kills_through_a_faulty_network(tmp_path, fresh):
-    timelines = some_timelines(60)
+    timelines = some_timelines(200)
     lake = lake_of(tmp_path / "lake", timelines)
     with faulty_proxy(fresh.url, rate=0.3, seed=5) as (url, _):
         options = ("--set", "submit.max_in_flight=4")
@@ -322,7 +469,7 @@ def test_twenty_kills_through_a_faulty_network(tmp_path, fresh):
 
 @pytest.mark.slow
 def test_twenty_kills_with_a_server_of_its_own(tmp_path, font):
-    timelines = some_timelines(60)
+    timelines = some_timelines(200)
     lake = lake_of(tmp_path / "lake", timelines)
     data = tmp_path / "data"
     options = ("--set", f"render.font={font}", "--server-data", data)
@@ -354,7 +501,7 @@ def kill_at_random(lake, generator, *arguments, n_kills, url=None, token=None):
         family = follow_family(job)
         if number % 4 == 0:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                job.wait(generator.uniform(0, 6))
+                job.wait(generator.uniform(0, 3))
         else:
             seen, n_changes = history(lake), generator.randrange(1, 12)
             while job.poll() is None and len(history(lake) - seen) < n_changes:

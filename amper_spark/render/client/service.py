@@ -44,6 +44,7 @@ _REFUSALS = (
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _QUERY = re.compile(r"\?\S*")
+_SCHEMES = ("http", "https")
 _CHATTERS = ("httpx", "httpcore")
 
 
@@ -173,7 +174,13 @@ class RenderService:
         OSError
             No permission, no room.
         """
-        headers = self._credentials() if origin(url) == self._origin else {}
+        try:
+            headers = self._credentials() if origin(url) == self._origin else {}
+            httpx.URL(url)
+        except (ValueError, httpx.InvalidURL):
+            raise ForgottenError from None  # no link at all: a new one may be
+        if urlsplit(url).scheme not in _SCHEMES:
+            raise ForgottenError
 
         def request() -> Content:
             with (

@@ -1,0 +1,220 @@
+"""What the client makes of answers: of servers that answer over real sockets, each time something else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import traceback
+
+import pytest
+
+from amper_spark.errors import ParameterError
+from amper_spark.render.client.access import AccessToken, base_url, read_token
+from amper_spark.render.client.orders import TimelineOrder
+from amper_spark.render.client.retrying import Patience
+from amper_spark.render.client.trouble import (
+    ForgottenError,
+    OwnTroubleError,
+    PassingError,
+    RefusedError,
+    ServiceError,
+    StoppedError,
+)
+from tests.render.client.conftest import MEDIA_TYPE, answer
+
+ORDER = TimelineOrder("0123456789abcdef", 2, '{"spans": [], "meta": {"mine": 1}}', 1.0, "timelines/a.wav")
+LIST = (200, {}, b'{"data": []}')
+
+
+def test_a_submission_is_what_the_contract_says(scripted, serving):
+    server = scripted(answer("WAITING_COMPOSE", code=201))
+    rendering = serving(server.url, token="amper_1").submit(ORDER)  # noqa: S106 - nobody's
+    assert (rendering.id, rendering.status) == ("a1", "WAITING_COMPOSE")
+    ((method, path, headers, body),) = server.requests
+    assert (method, path) == ("POST", "/v1/simple_renders")
+    assert headers["Content-Type"] == headers["Accept"] == MEDIA_TYPE
+    assert headers["Authorization"] == "Basic " + base64.b64encode(b"amper_1:").decode()
+    assert headers["Idempotency-Key"] == "0123456789abcdef-2"
+    assert json.loads(body) == {
+        "data": {
+            "type": "simple_renders",
+            "attributes": {
+                "timeline": {"spans": [], "meta": {"mine": 1, "amper_spark": "0123456789abcdef-2"}},
+                "preset": "MASTER_WAV",
+                "make_timeline": True,
+            },
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        (429, {}, b""),
+        (429, {"Retry-After": "0"}, b""),
+        (503, {"Retry-After": "Sun, 22 Nov 2026 12:00:30 GMT"}, b""),
+        (500, {}, b"<html>"),
+        (408, {}, b""),
+        (200, {"Content-Type": "text/html"}, answer()[2]),
+        (200, {}, b'{"data": '),
+        (200, {}, b'{"data": []}'),
+        (200, {}, b"[]"),
+        (502, {}, b""),
+        answer(render_id="another"),
+        answer(render_id="../../x"),
+        answer("DANCING"),
+    ],
+)
+def test_what_may_pass_is_asked_again(scripted, serving, passing):
+    server = scripted(passing, passing, answer())
+    assert serving(server.url).read("a1").has_ended
+    assert len(server.requests) == 3
+
+
+def test_a_render_that_is_not_known_is_forgotten(scripted, serving):
+    server = scripted((404, {}, b'{"errors": []}'))
+    with pytest.raises(ForgottenError):
+        serving(server.url).read("a1")
+
+
+@pytest.mark.parametrize("code", [400, 409, 413, 422])
+def test_reasons_of_a_refusal_are_told(scripted, serving, code):
+    errors = [
+        {"title": "Not usable", "detail": "must end later", "source": {"pointer": "/data"}},
+        *[{"detail": "x" * 10_000}] * 30,
+    ]
+    server = scripted((code, {}, json.dumps({"errors": errors}).encode()))
+    with pytest.raises(RefusedError, match=r"^Not usable: must end later \(/data\); x+; ") as error:
+        serving(server.url).submit(ORDER)
+    assert len(str(error.value)) < 4_000
+    assert str(error.value).endswith("21 more")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (401, "does not take the token from the file token: No: not you"),
+        (403, "does not take the token from the file token: No: not you"),
+        (404, "is gone, or is not Amper's API"),
+        (410, "is gone, or is not Amper's API"),
+        (405, "is not Amper's API"),
+    ],
+)
+def test_what_does_not_pass_ends_everything(scripted, serving, code, words):
+    server = scripted((code, {}, b'{"errors": [{"title": "No", "detail": "not you"}]}'))
+    service = serving(server.url)
+    for request in (service.check, lambda: service.submit(ORDER)):
+        with pytest.raises(ServiceError) as error:
+            request()
+        assert words in str(error.value)
+        assert server.url in str(error.value)
+    assert len(server.requests) == 2
+
+
+def test_only_the_service_itself_gets_the_token(scripted, serving, tmp_path):
+    elsewhere = scripted((200, {"Content-Type": "audio/wav"}, b"music"))
+    signed = f"{elsewhere.url}/file?signature=secret"
+    service = serving(scripted((302, {"Location": signed}, b"")).url)
+    content = service.download(signed, tmp_path / "a")
+    assert (content.size_bytes, (tmp_path / "a").read_bytes()) == (5, b"music")
+    service.download(f"{service.url}/v1/files/a1/master.wav", tmp_path / "b")
+    assert [path for _, path, _, _ in elsewhere.requests] == ["/file?signature=secret"] * 2
+    assert all("authorization" not in map(str.lower, headers) for _, _, headers, _ in elsewhere.requests)
+
+
+def test_a_link_that_is_not_valid_is_no_matter_of_the_token(scripted, serving, tmp_path):
+    server = scripted((403, {}, b'{"errors": []}'))
+    with pytest.raises(ForgottenError):
+        serving(server.url).download(f"{server.url}/v1/files/a1/master.wav", tmp_path / "a")
+
+
+def test_nothing_that_is_said_holds_a_secret(scripted, serving, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = "amper_0123456789abcdef_recognisable"  # noqa: S105 - nobody's
+    said = []
+    query = "=".join(["?signature", "secret"])  # whose parts are in one place of this source only
+    requests = (
+        lambda service: service.check(),
+        lambda service: service.submit(ORDER),
+        lambda service: service.read("a1"),
+        lambda service: service.download(f"{service.url}/v1/files{query}", tmp_path / "a"),
+        lambda service: service.download(f"ftp://x/{query}", tmp_path / "a"),
+    )
+    for url in ("http://127.0.0.1:9", scripted((401, {"Location": f"/{query}"}, b"{}")).url):
+        service = serving(url, token=token, patience_s=0.3)
+        for request in requests:
+            try:
+                request(service)
+            except (ServiceError, OwnTroubleError, RefusedError, ForgottenError) as error:
+                said += traceback.format_exception(error)
+        said.append(repr(vars(service)))
+    told = "".join(said) + caplog.text
+    assert "does not take the token" in told
+    assert "Connection refused" in told
+    for secret in ("recognisable", base64.b64encode(f"{token}:".encode()).decode(), query, "Basic "):
+        assert secret not in told
+
+
+def test_tokens_are_single_words(tmp_path, monkeypatch):
+    monkeypatch.delenv("AMPER_SPARK_RENDER_TOKEN", raising=False)
+    with pytest.raises(ParameterError, match="AMPER_SPARK_RENDER_TOKEN"):
+        read_token()
+    for text in ("", "two words", "amper:password", "line\nbreak", "käse"):
+        (tmp_path / "token").write_text(text)
+        with pytest.raises(ParameterError, match="holds no access token") as error:
+            read_token(tmp_path / "token")
+        assert not text or text not in str(error.value)
+    with pytest.raises(ParameterError, match="cannot be read"):
+        read_token(tmp_path / "none")
+    (tmp_path / "token").write_text("amper_0\n")
+    assert read_token(tmp_path / "token").header() == AccessToken("amper_0", "").header()
+
+
+@pytest.mark.parametrize(
+    "url", ["music.example", "ftp://music.example", "http://", "http://x/?a=b", "http://[x"]
+)
+def test_what_is_no_url_of_a_service(url):
+    with pytest.raises(ParameterError, match="is at a URL such as"):
+        base_url(url)
+
+
+def test_whoever_fails_alone_has_trouble_of_its_own():
+    patience = Patience(0.5, threading.Event())
+
+    def fails():
+        patience.until_answered(lambda: None)
+        raise PassingError("the server stumbles")
+
+    with pytest.raises(OwnTroubleError, match="the server stumbles, for "):
+        patience.until_answered(fails)
+
+    def is_busy():
+        patience.until_answered(lambda: None)
+        raise PassingError("too many", is_busy=True)
+
+    with pytest.raises(ServiceError, match="has not answered"):
+        patience.until_answered(is_busy)
+
+
+def test_nobody_waits_for_what_is_too_far_away():
+    patience = Patience(60, threading.Event())
+
+    def later():
+        raise PassingError("too many", retry_after_s=3_600, is_busy=True)
+
+    with pytest.raises(ServiceError, match="wants to be asked again in 1 h"):
+        patience.until_answered(later)
+
+
+def test_whoever_waits_can_be_stopped():
+    stop = threading.Event()
+    patience = Patience(3_600, stop)
+
+    def fails():
+        stop.set()
+        raise PassingError("nobody answers", retry_after_s=1_800)
+
+    with pytest.raises(StoppedError):
+        patience.until_answered(fails)
