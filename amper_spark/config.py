@@ -161,19 +161,6 @@ class Submit(_Section):
     fold_s: Positive = 60.0
 
 
-class Submit(_Section):
-    """How timelines are rendered by a service, see `amper_spark.render.client`."""
-
-    url: str | None = None
-    max_in_flight: Annotated[int, Field(ge=1, le=256)] = 8
-    timeout_s: Positive = 30.0
-    patience_s: Positive = 600.0
-    poll_s: Positive = 0.5
-    max_poll_s: Positive = 5.0
-    fold_records: Annotated[int, Field(ge=1)] = 50
-    fold_s: Positive = 60.0
-
-
 class Logs(_Section):
     """What goes to standard error, see `amper_spark.logs`."""
 
@@ -195,7 +182,6 @@ class Config(_Section):
     decoder: Decoder = Decoder()
     isolation: Isolation = Isolation()
     stage: Stage = Stage()
-    submit: Submit = Submit()
     submit: Submit = Submit()
     logs: Logs = Logs()
     spark: dict[str, str] = Field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -89,6 +90,21 @@ def remove_leftovers(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
             with suppress(FileNotFoundError):  # its writer has just ended
                 if leftover.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
                     leftover.unlink()
+
+
+def remove_leftovers_of(filesystem: pyarrow.fs.FileSystem, path: str) -> None:
+    """Remove what killed processes have left half-written of a file that nobody else writes now.
+
+    Parameters
+    ----------
+    filesystem : pyarrow.fs.FileSystem
+    path : str
+        Of the file.
+    """
+    if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+        place = Path(path)
+        for leftover in place.parent.glob(f"{escape(place.name)}.*{_PARTIAL}"):
+            leftover.unlink(missing_ok=True)
 
 
 def _has_content(filesystem: pyarrow.fs.FileSystem, path: str, content: bytes) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow.fs
 
 from amper_spark.errors import AmperSparkError
-from amper_spark.spark.placing import passing_file, put, remove_leftovers
+from amper_spark.spark.placing import passing_file, put, remove_leftovers, remove_leftovers_of
 from amper_spark.spark.sources import AudioFile, describe_file, etag_of, file_uri, time_of
 from amper_spark.spark.staging import explained, lake_uri, open_filesystem
 
@@ -118,6 +118,11 @@ class RenderFolder:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def discard_passing(self, key: str) -> None:
+        """Remove what killed processes have left of a render; nobody may be writing it now."""
+        filesystem, folder = open_filesystem(self.location, self._storage_options)
+        remove_leftovers_of(filesystem, f"{folder}/{key}")
 
     def find(self, key: str) -> AudioFile | None:
         """Describe a render, as a listing of the folder would; None where there is none."""

@@ -42,6 +42,10 @@ class RenderShelf:
         with self._folder.passing(place) as file:
             yield file
 
+    def discard_passing(self, place: str) -> None:
+        """Remove what killed runs have left half-written of a file; nobody may be writing it now."""
+        self._folder.discard_passing(place)
+
     def find(self, place: str) -> Placed | None:
         """Describe the file in a place, if there is one."""
         file = self._folder.find(place)

@@ -101,6 +101,8 @@ class Submission:
         access = None if self.url is None else (self.url, read_token(self.token_file))
         with self._log.held():
             self._logged = self._log.read()
+            for one in self._logged.values():
+                self._shelf.discard_passing(one.place)
             self._fold()
             report = Report(choose(self.lake, self.wanted, self._logged))
             if report.choice.orders:
