@@ -135,7 +135,7 @@ _LABELLED_WINDOW = pa.struct(
 
 TRACKS = Table(
     name="tracks",
-    description="The recordings of every corpus, as last listed by `catalog`, or made by `generate` or `submit`.",
+    description="Recordings of all corpora, as last listed by `catalog` or made by `generate` or `submit`.",
     key=("track_id",),
     stamp=("etag",),
     schema=pa.schema(

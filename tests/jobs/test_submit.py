@@ -260,7 +260,7 @@ def test_a_server_of_its_own_is_gone_afterwards(tmp_path, font):
     timelines = some_timelines(4)
     lake = lake_of(tmp_path / "lake", timelines)
     job = start(lake, "--set", f"render.font={font}")
-    family = follow_family(job)
+    family = Family(job)
     output, _ = job.communicate()
     assert job.returncode == 0, output
     check_rows(lake, timelines)
@@ -498,7 +498,7 @@ def kill_at_random(lake, generator, *arguments, n_kills, url=None, token=None):
     killed = 0
     for number in range(n_kills):
         job = start(lake, *arguments, url=url, token=token)
-        family = follow_family(job)
+        family = Family(job)
         if number % 4 == 0:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 job.wait(generator.uniform(0, 3))
@@ -519,22 +519,26 @@ def history(lake):
     return {str(path) for path in [*logged(lake), *commits]}
 
 
-class follow_family:  # noqa: N801 - reads like the function that it is
-    """Watch which processes a job starts."""
+class Family:
+    """Watch which processes a job starts, until it has ended.
+
+    Parameters
+    ----------
+    job : subprocess.Popen
+    """
 
     def __init__(self, job):
-        self.seen, self._over = set(), threading.Event()
-        self._thread = threading.Thread(target=self._watch, args=(job.pid,))
+        self.seen, self._job = set(), job
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def _watch(self, pid):
-        while not self._over.is_set():
+    def _watch(self):
+        while self._job.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.seen |= set(psutil.Process(pid).children(recursive=True))
-            self._over.wait(0.05)
+                self.seen |= set(psutil.Process(self._job.pid).children(recursive=True))
+            time.sleep(0.05)
 
     def stop(self):
-        self._over.set()
         self._thread.join()
 
     def alive(self):
