@@ -248,6 +248,23 @@ def test_a_service_that_never_answers_ends_the_job_and_nothing_is_lost(tmp_path,
     check(lake, fresh, timelines)
 
 
+def test_no_jvm_is_started_and_without_a_model_it_says_what_makes_one(tmp_path):
+    lake = lake_of(tmp_path / "lake", some_timelines(1))
+    program = (
+        "import sys\n"
+        "from amper_spark.cli import main\n"
+        "try:\n    main()\nfinally:\n    assert 'pyspark' not in sys.modules"
+    )
+    command = [*command_of(lake, "--dry-run")]
+    command[command.index("-c") + 1] = program
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    without_model = [part for part in command if part not in ("--model", "made-up/1@0")]
+    done = subprocess.run(without_model, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "amper-spark train makes one" in error_line(done)
+
+
 def test_one_run_at_a_time(tmp_path, fresh):
     lake = lake_of(tmp_path / "lake", some_timelines(1))
     with SubmissionLog(lake).held():
@@ -269,6 +286,24 @@ def test_a_server_of_its_own_is_gone_afterwards(tmp_path, font):
     assert len(family.seen) >= 3, "the server and its workers were never there"
     assert not family.alive()
     assert not (Path(lake.uri) / "render-server").exists()
+
+
+def test_a_server_of_its_own_that_dies_ends_the_job_and_the_next_run_goes_on(tmp_path, font):
+    timelines = some_timelines(12)
+    lake = lake_of(tmp_path / "lake", timelines)
+    options = ("--set", f"render.font={font}", "--server-data", tmp_path / "data")
+    job = start(lake, *options)
+    while not any("-ended-" in path.name for path in logged(lake)):
+        assert job.poll() is None
+    for process in psutil.Process(job.pid).children():
+        process.kill()
+    output, _ = job.communicate()
+    assert job.returncode == 1
+    assert "Error: the embedded render server has ended" in output
+    assert "Traceback" not in output
+    assert 0 < lake.read("renders").num_rows < 12
+    submit(lake, *options)
+    check_rendered_once(lake, jobs_of(Database(Storage(tmp_path / "data").database)), timelines)
 
 
 def test_a_server_of_its_own_that_cannot_start_says_why(tmp_path):
