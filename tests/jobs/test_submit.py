@@ -137,6 +137,14 @@ def test_each_timeline_is_rendered_once_whatever_happens_to_requests(tmp_path, f
     check(lake, fresh, timelines)
 
 
+def test_renders_are_analysed_like_any_recording(tmp_path, fresh, command):
+    lake = lake_of(tmp_path / "lake", some_timelines(3))
+    submit(lake, url=fresh.url, token=fresh.token)
+    assert "3 done" in command("analyze", "--lake", lake.uri, "--corpus", "timelines")
+    durations = sorted(row["duration_s"] for row in lake.read("analyses").to_pylist())
+    assert durations == pytest.approx([1.0, 1.0, 2.0], abs=1e-3)
+
+
 def test_a_timeline_that_is_refused_fails_with_the_reasons_and_the_others_go_on(tmp_path, fresh):
     good, bad = some_timelines(3), timeline_row("badbadbadbadbad0", document={"spans": []})
     lake = lake_of(tmp_path / "lake", [*good, bad])

@@ -11,20 +11,22 @@ import logging
 import os
 import secrets
 import signal
+import site
 import subprocess
 import sys
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import amper_spark
 from amper_spark.errors import AmperSparkError, MissingExtraError
 from amper_spark.render.client.access import TOKEN_VARIABLE, AccessToken
 from amper_spark.render.client.trouble import ServiceError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from amper_spark.config import Config
 
@@ -58,7 +60,6 @@ class EmbeddedServer:
         self._listening, self._stopping = threading.Event(), threading.Event()
         self._on_end = on_end
         self._last: deque[str] = deque(maxlen=_TOLD_LINES)
-        environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
         self._process = subprocess.Popen(
             [*_program(), *_arguments(data, config)],
             stdin=subprocess.DEVNULL,
@@ -66,7 +67,7 @@ class EmbeddedServer:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=environment,
+            env=_environment(),
             start_new_session=True,  # Ctrl-C is for the job to act on
         )
         self._reader = threading.Thread(target=self._listen, name="embedded-server", daemon=True)
@@ -196,6 +197,16 @@ def _write_private(file: Path, text: str) -> None:
 def _program() -> list[str]:
     module = "amper_spark.render.client.embedded_child"
     return [sys.executable, "-P", "-m", module, str(os.getpid())]
+
+
+def _environment() -> dict[str, str]:
+    """Let it find this package, and keep the token of other services to this process."""
+    environment = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    root = os.fspath(Path(amper_spark.__file__).parents[1])
+    if root not in site.getsitepackages():
+        given = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{given}{os.pathsep}{root}" if given else root
+    return environment
 
 
 def _arguments(data: Path, config: Config) -> list[str]:

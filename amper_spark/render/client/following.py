@@ -176,7 +176,7 @@ class Follower:
             if made is None:
                 problem = "the service tells of no WAV"
                 continue
-            if number == 0:
+            if number == 0 or MADE not in steps:
                 completed = None if rendering.timeline is None else _json(rendering.timeline)
                 self._write(order, steps, MADE, {"sha256": made.sha256, "completed": completed})
                 self._tally.put(order.name, DOWNLOADING)
