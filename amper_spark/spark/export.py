@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from amper_spark.appearing import appearing, named_in_errors
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.spark.corpora import check_known
+from amper_spark.spark.loop_schemas import REDUCTIONS, RENDERS, TIMELINES
 from amper_spark.spark.schemas import ANALYSES, LABELS, TABLES, TRACKS
 from amper_spark.spark.view_definitions import VIEWS
 from amper_spark.spark.views import scan_view
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 
     from amper_spark.spark.lake import Lake
 
-_WRITTEN_BY = {TRACKS.name: "catalog MUSIC", ANALYSES.name: "analyze", LABELS.name: "score"}
+_WRITTEN_BY = {
+    TRACKS.name: "catalog MUSIC",
+    ANALYSES.name: "analyze",
+    LABELS.name: "score",
+    REDUCTIONS.name: "reduce",
+    TIMELINES.name: "reduce",
+    RENDERS.name: "submit",
+}
 
 
 def export(lake: Lake, name: str, to: Path, *, corpus: str | None = None) -> int:

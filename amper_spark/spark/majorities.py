@@ -37,6 +37,11 @@ def nobody() -> Column:
     return F.lit(0).cast("bigint")
 
 
+def let(value: Column, then: Callable[[Column], Column]) -> Column:
+    """Compute a value once and use it several times; inside lambdas Spark would compute it each time."""
+    return F.get(F.transform(F.array(value), then), F.lit(0))
+
+
 def held_windows(windows: Column, segment: Column) -> Column:
     """Select the windows whose centre a segment holds, or else the one whose centre is nearest to its own.
 
@@ -62,13 +67,15 @@ def held_windows(windows: Column, segment: Column) -> Column:
             ),
         )
     )["nearest"]
-    return F.when(F.size(held) > 0, held).otherwise(F.array(nearest))
+    return let(held, lambda found: F.when(F.size(found) > 0, found).otherwise(F.array(nearest)))
 
 
 def voters(windows: Column, has_vote: Callable[[Column], Column]) -> Column:
     """Select the windows that have a vote; where none has, all have."""
-    chosen = F.filter(windows, has_vote)
-    return F.when(F.size(chosen) > 0, chosen).otherwise(windows)
+    return let(
+        F.filter(windows, has_vote),
+        lambda chosen: F.when(F.size(chosen) > 0, chosen).otherwise(windows),
+    )
 
 
 def ranked(
@@ -82,10 +89,13 @@ def ranked(
         Array of structs {fewer, less_sure, value}, the best first: ``-fewer`` are its votes.
     """
 
-    def counted(candidate: Column) -> Column:
-        votes = F.filter(windows, lambda one: value(one) == candidate)
+    def placed(candidate: Column, votes: Column) -> Column:
         sure = F.aggregate(votes, nobody(), lambda total, one: total + confidence(one))
         return F.struct((-F.size(votes)).alias("fewer"), (-sure).alias("less_sure"), candidate.alias("value"))
+
+    def counted(candidate: Column) -> Column:
+        votes = F.filter(windows, lambda one: value(one) == candidate)
+        return let(votes, lambda found: placed(candidate, found))
 
     return F.array_sort(F.transform(F.array_distinct(F.transform(windows, value)), counted))
 
@@ -155,6 +165,9 @@ def ranked_tempo_classes(windows: Column) -> Column:
     def counted(step: Column) -> Column:
         following = (step + 1) % STEPS
         votes = F.filter(windows, lambda one: one["step"].isin(step, following))
+        return let(votes, lambda found: placed(step, found))
+
+    def placed(step: Column, votes: Column) -> Column:
         clear = F.aggregate(votes, nobody(), lambda total, one: total + one["clarity"])
         return F.struct((-F.size(votes)).alias("fewer"), (-clear).alias("less_sure"), step.alias("step"))
 
@@ -200,10 +213,13 @@ def class_tempo(windows: Column, place: Column) -> Column:
 
 def median(values: Column) -> Column:
     """Take the median of an array; null where it is null or empty."""
-    ordered = F.array_sort(values)
-    last = F.size(values) - 1
-    low, high = F.floor(last / 2).cast("int"), F.ceil(last / 2).cast("int")
-    return (F.get(ordered, low) + F.get(ordered, high)) / 2
+
+    def middle(ordered: Column) -> Column:
+        last = F.size(ordered) - 1
+        low, high = F.floor(last / 2).cast("int"), F.ceil(last / 2).cast("int")
+        return (F.get(ordered, low) + F.get(ordered, high)) / 2
+
+    return let(F.array_sort(values), middle)
 
 
 def recording_votes(windows: Column) -> Column:

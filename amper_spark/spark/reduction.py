@@ -17,6 +17,7 @@ from amper_spark.spark.reduction_units import ANALYSES_FILE, LABELS_FILE, reduct
 from amper_spark.spark.schemas import ANALYSES, LABELS, REFUSAL
 from amper_spark.spark.stage import Stage
 from amper_spark.spark.views import spark_files
+from amper_spark.timeline.tempo_votes import MOST_TEMPI
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -51,7 +52,9 @@ def reduction_stage(lake: Lake, settings: config.Reduction) -> Stage:
     """
 
     def transform(units: DataFrame) -> DataFrame:
-        return reduced(merged(lake, units), tonic_floor=settings.tonic_floor)
+        rows = reduced(merged(lake, units), tonic_floor=settings.tonic_floor)
+        # Else each of 200 partitions would start a writer in Python, and leave a file, for a few rows.
+        return rows.coalesce(max(1, units.sparkSession.sparkContext.defaultParallelism))
 
     return Stage(
         name="reduce", table=REDUCTIONS.name, version=reduction_version(settings), transform=transform
@@ -125,16 +128,29 @@ def reduced(rows: DataFrame, *, tonic_floor: float) -> DataFrame:
         .withColumn("tonic_voters", _tonic_voters(F.col("windows"), tonic_floor))
         .withColumn("refusal", _refusal())
     )
-    ranked = whole.select(
+    # Each step in a select of its own: what a lambda names, Spark computes again for each item, unless it
+    # is a column already.
+    counted = whole.select(
+        "*",
+        _ranked_values(F.col("style_voters"), "descriptor", "sure").alias("descriptor_places"),
+        _ranked_values(F.col("tonic_voters"), "tonic", "tonic_clear").alias("tonic_places"),
+        F.slice(
+            majorities.without_overlaps(F.col("tempo_bins"), is_circular=False), F.lit(1), F.lit(MOST_TEMPI)
+        ).alias("tempo_places"),
+        F.aggregate("said", majorities.nobody(), lambda total, one: total + one["votes"]).alias("n_said"),
+        F.size("style_voters").alias("n_style"),
+        F.size("tonic_voters").alias("n_tonic"),
+    )
+    ranked = counted.select(
         *_UNIT,
         REFUSAL,
         "duration_s",
         "segments",
         "windows",
         "tempo_votes",
-        _ranked_descriptors(F.col("style_voters")).alias("descriptors"),
-        _ranked_tempi(F.col("tempo_bins"), F.col("said")).alias("tempi"),
-        _ranked_tonics(F.col("tonic_voters")).alias("tonics"),
+        _with_support(F.col("descriptor_places"), F.col("n_style"), "descriptor").alias("descriptors"),
+        _tempi_with_support(F.col("tempo_places"), F.col("said"), F.col("n_said")).alias("tempi"),
+        _with_support(F.col("tonic_places"), F.col("n_tonic"), "tonic").alias("tonics"),
     )
     segments = _segments(ranked, tonic_floor=tonic_floor)
     return segments.groupBy(*_UNIT).agg(
@@ -292,33 +308,23 @@ def _folded_class_tempo(place: Column) -> Column:
     return F.when(tempo_bpm >= 128.0, tempo_bpm / 2).otherwise(tempo_bpm)
 
 
-def _ranked_descriptors(voters: Column) -> Column:
-    return _with_support(_ranked_values(voters, "descriptor", "sure"), "descriptor")
-
-
-def _ranked_tonics(voters: Column) -> Column:
-    return _with_support(_ranked_values(voters, "tonic", "tonic_clear"), "tonic")
-
-
-def _with_support(ranking: Column, name: str) -> Column:
-    total = F.aggregate(ranking, F.lit(0), lambda sum_, one: sum_ - one["fewer"])
+def _with_support(ranking: Column, n_votes: Column, name: str) -> Column:
     return F.transform(
         ranking,
         lambda one: F.struct(
             one["value"].alias(name),
             (-one["fewer"]).cast("bigint").alias("votes"),
-            (-one["fewer"] / total).cast("float").alias("support"),
+            (-one["fewer"] / n_votes).cast("float").alias("support"),
         ),
     )
 
 
-def _ranked_tempi(bins: Column, said: Column) -> Column:
-    total = F.aggregate(said, F.lit(0).cast("bigint"), lambda sum_, one: sum_ + one["votes"])
+def _tempi_with_support(ranking: Column, said: Column, n_votes: Column) -> Column:
     return F.transform(
-        majorities.without_overlaps(bins, is_circular=False),
+        ranking,
         lambda place: F.struct(
             majorities.tempo_of_step(said, place).alias("tempo_bpm"),
             (-place["fewer"]).alias("votes"),
-            (-place["fewer"] / total).cast("float").alias("support"),
+            (-place["fewer"] / n_votes).cast("float").alias("support"),
         ),
     )

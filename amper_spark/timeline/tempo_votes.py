@@ -25,6 +25,9 @@ OCTAVES = (-2, -1, 0, 1, 2)
 TEMPO_VOTES, ALTERNATIVE_VOTES = 2, 1
 """What a window's tempo counts in the whole recording, and what its alternative."""
 
+MOST_TEMPI = 12
+"""So many tempi of a recording are ranked: the others have next to no votes."""
+
 _MILLIONTHS = 1e6
 _NEAR = (-1, 0, 1, 2)  # the steps of a bin, and one more to either side: 4 %
 
@@ -178,7 +181,7 @@ class RecordingTempi:
         return cls(votes, both_bpm, step)
 
     def ranked(self) -> list[tuple[float, int]]:
-        """Rank the tempi of the recording: BPM and votes, those with most votes first, then the slower."""
+        """Rank the first `MOST_TEMPI`: BPM and votes, those with most votes first, then the slower."""
         votes = self.votes + np.append(self.votes[1:], 0)
         merit = [(int(count), -at) for at, count in enumerate(votes)]
         nothing = (0, 0)
@@ -189,7 +192,7 @@ class RecordingTempi:
             and merit[at] > (merit[at - 1] if at else nothing)
             and merit[at] > (merit[at + 1] if at + 1 < len(merit) else nothing)
         ]
-        ranked = sorted(peaks, key=lambda at: merit[at], reverse=True)
+        ranked = sorted(peaks, key=lambda at: merit[at], reverse=True)[:MOST_TEMPI]
         return [
             (float(np.median(self.tempo_bpm[(self.step == at) | (self.step == at + 1)])), int(votes[at]))
             for at in ranked

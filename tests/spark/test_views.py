@@ -18,11 +18,14 @@ from amper_spark.features.registry import VECTORS
 from amper_spark.spark.documentation import duckdb_query
 from amper_spark.spark.export import export
 from amper_spark.spark.lake import Lake
+from amper_spark.spark.loop_schemas import REDUCTIONS, RENDERS, TIMELINES
 from amper_spark.spark.schemas import ANALYSES, LABELS, TABLES, TRACKS
 from amper_spark.spark.view_definitions import VIEWS
 from amper_spark.spark.views import current_analyses, read_view, spark_table, spark_view
+from tests.lake_rows import commit_rows, filled
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+REDUCED = REDUCTIONS.schema.field("segments").type.value_type
 LENGTHS = {vector.name: vector.length for vector in VECTORS}
 
 
@@ -154,6 +157,13 @@ def lake(tmp_path_factory):
     write(lake, "labels", LABELS.schema, said, "l1")
     newer = [labels("b", genres=["hiphop"]), labels("b", model="model/2", at=later, genres=["electronica"])]
     write(lake, "labels", LABELS.schema, newer, "l2")
+    for at, track_id, rules in ((AT, "a", "old"), (later, "a", "new"), (AT, "gone", "new")):
+        key = {"track_id": track_id, "etag": "new", "analysis_version": "v1", "model_version": "model/1"}
+        segments = [filled(REDUCED, {"segment": number, "tempo_bpm": 90.0 + number}) for number in range(2)]
+        told = key | {"reduction_version": rules, "at": at}
+        commit_rows(lake, "reductions", [filled(REDUCTIONS.schema, told | {"segments": segments})])
+    commit_rows(lake, "timelines", [filled(TIMELINES.schema, {"timeline_id": "t1", "track_id": "a"})])
+    commit_rows(lake, "renders", [filled(RENDERS.schema, {"timeline_id": "t1", "track_id": "b"})])
     return lake
 
 
@@ -262,7 +272,8 @@ def test_a_view_of_an_empty_lake_is_empty(tmp_path, name):
 
 def test_an_unknown_view_is_named(lake):
     with pytest.raises(
-        ParameterError, match="no view 'beat'; there are windows, segments, beats, window_labels, quarantine"
+        ParameterError,
+        match="no view 'beat'; there are windows, segments, beats, window_labels, majorities, quarantine",
     ):
         read_view(lake, "beat")
 
