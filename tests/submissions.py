@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import soundfile
 
 from amper_spark.descriptors.catalogue import load_catalogue
@@ -143,3 +147,50 @@ def logged(lake):
     """The steps that are in the log, from which others may be taken out meanwhile."""
     walked = os.walk(Path(lake.uri) / "tables" / "renders_log")
     return [Path(folder, name) for folder, _, names in walked for name in names if name != "lock"]
+
+
+def check(lake, fresh, timelines, **more):
+    check_rendered_once(lake, fresh.jobs(), timelines, **more)
+
+
+def start(lake, *arguments, url=None, token=None):
+    return subprocess.Popen(
+        command_of(lake, *arguments, url=url),
+        env=environment_of(token),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+class Family:
+    """Watch which processes a job starts, until it has ended.
+
+    Parameters
+    ----------
+    job : subprocess.Popen
+    """
+
+    def __init__(self, job):
+        self.seen, self._job = set(), job
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self):
+        while self._job.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.seen |= set(psutil.Process(self._job.pid).children(recursive=True))
+            time.sleep(0.05)
+
+    def stop(self):
+        self._thread.join()
+
+    def alive(self):
+        return [one for one in self.seen if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    def wait_until_gone(self):
+        until_s = time.monotonic() + 30
+        while self.alive():
+            assert time.monotonic() < until_s, "processes of a killed job are still there"
+            time.sleep(0.02)

@@ -13,8 +13,12 @@ import soundfile
 from click.testing import CliRunner
 
 from amper_spark.cli import main
+from amper_spark.render.server.tokens import Tokens
 from amper_spark.spark.lake import Lake
 from tests.classify.models.making import unwell  # noqa: F401 - a fixture
+from tests.render.server.running import whole_server
+from tests.render.whole_fonts import whole_font
+from tests.submissions import jobs_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,3 +87,33 @@ def comparable():
         return table.sort_by([("track_id", "ascending"), ("etag", "ascending")]).to_pylist()
 
     return rows
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A whole render server, with two workers."""
+    with whole_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(server):
+    """The server with a token of its own, by which the jobs of a test are told from others'."""
+    made, token = Tokens(server.place.database).create(scopes=("render", "read"))
+
+    class Fresh:
+        url, database = server.url, server.place.database
+
+        def jobs(self):
+            return [job for job in jobs_of(self.database) if job["client_id"] == made.id]
+
+    Fresh.token = token
+    return Fresh()
+
+
+@pytest.fixture
+def font(tmp_path):
+    """A SoundFont that has every sound, for servers that a job starts."""
+    file = tmp_path / "whole.sf2"
+    file.write_bytes(whole_font())
+    return file
