@@ -71,7 +71,7 @@ def track_picture(track: TrackReport, envelope: Envelope | None) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = _figure(12, 7)
+    figure = new_figure(12, 7)
     form, chroma, tempo = figure.subplots(3, 1, sharex=True, height_ratios=[2, 2, 1.5])
     figure.suptitle(
         f"{track.title}   {clock(track.duration_s or 0.0)}   {track.tempo_bpm:.1f} BPM   tonic {track.tonic}",
@@ -85,7 +85,7 @@ def track_picture(track: TrackReport, envelope: Envelope | None) -> Figure:
     _draw_chroma(chroma, track)
     _draw_tempo(tempo, track)
     tempo.set_xlabel("time")
-    _time_axis(tempo, track.duration_s or 0.0)
+    time_axis(tempo, track.duration_s or 0.0)
     return figure
 
 
@@ -103,7 +103,7 @@ def overview_picture(tracks: Sequence[TrackReport], envelopes: Sequence[Envelope
     -------
     matplotlib.figure.Figure
     """
-    figure = _figure(12, 0.6 + 1.35 * len(tracks))
+    figure = new_figure(12, 0.6 + 1.35 * len(tracks))
     axes = figure.subplots(len(tracks), 1, sharex=True, squeeze=False)[:, 0]
     for row, track, envelope in zip(axes, tracks, envelopes, strict=True):
         _draw_form(row, track, envelope)
@@ -114,7 +114,7 @@ def overview_picture(tracks: Sequence[TrackReport], envelopes: Sequence[Envelope
             fontsize=9,
             parse_math=False,
         )
-    _time_axis(axes[-1], max(track.duration_s or 0.0 for track in tracks))
+    time_axis(axes[-1], max(track.duration_s or 0.0 for track in tracks))
     return figure
 
 
@@ -138,12 +138,19 @@ def save_picture(figure: Figure, file: Path) -> None:
         figure.savefig(file)
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float, *, dpi: int = 110) -> Figure:
+    """Begin a picture of so many inches.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("drawing pictures", "figures") from error
-    return Figure(figsize=(width_in, height_in), dpi=110, layout="constrained")
+    return Figure(figsize=(width_in, height_in), dpi=dpi, layout="constrained")
 
 
 def _draw_form(axes: Axes, track: TrackReport, envelope: Envelope | None) -> None:
@@ -241,7 +248,8 @@ def _tempo_limits(tempo_bpm: npt.NDArray[np.float64]) -> tuple[float, float]:
     return min(tempo_bpm.min(), 0.85 * middle_bpm), max(tempo_bpm.max(), 1.15 * middle_bpm)
 
 
-def _time_axis(axes: Axes, duration_s: float) -> None:
+def time_axis(axes: Axes, duration_s: float) -> None:
+    """Label the horizontal axis in minutes and seconds, from the start to the end of a recording."""
     axes.set_xlim(0, duration_s)
     axes.xaxis.set_major_formatter(lambda time_s, _: f"{int(time_s) // 60}:{int(time_s) % 60:02d}")
     axes.locator_params(axis="x", nbins=12, steps=[1, 1.5, 2, 3, 6, 10])

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amper_spark.descriptors.moods import N_MOMENTUM, SENTIMENTS
-from amper_spark.errors import MissingExtraError
 from amper_spark.features.registry import FEATURES
 from amper_spark.report.near_windows import KINDS_OF_PAIRS
+from amper_spark.report.pictures import new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ SENTIMENT_COLOURS = {"negative": "#d55e00", "neutral": "#999999", "positive": "#
 """Okabe and Ito's vermilion, grey and blue: told apart with any kind of colour vision."""
 
 _BOX_COLOUR = "#56b4e9"
+_DPI = 90  # notebooks stay small
 _TEMPO_AXIS = "tempo of the window (BPM)"
 
 
@@ -45,7 +46,7 @@ def moods_picture(descriptors: pd.DataFrame) -> Figure:
         for mood in sorted(descriptors.loc[descriptors["sentiment"] == sentiment, "mood"].unique())
     ]
     moods = list(dict.fromkeys(moods))
-    figure = _figure(12, 5.2)
+    figure = new_figure(12, 5.2, dpi=_DPI)
     grid, bars = figure.subplots(1, 2, sharey=True, width_ratios=[4, 1])
     start = np.zeros(len(styles))
     for sentiment in SENTIMENTS:
@@ -88,7 +89,7 @@ def affect_picture(descriptors: pd.DataFrame) -> Figure:
     """
     from matplotlib import colormaps
 
-    figure = _figure(12, 5.5)
+    figure = new_figure(12, 5.5, dpi=_DPI)
     axes = figure.subplots(2, len(SENTIMENTS), sharey=True)
     colours = colormaps["viridis"](np.linspace(0.95, 0.05, N_MOMENTUM))
     levels = {"valence_of_four": ("as given", 4), "valence": ("levels 0 and 1 merged", 3)}
@@ -126,7 +127,7 @@ def tempo_by_style_picture(windows: pd.DataFrame) -> Figure:
     matplotlib.figure.Figure
     """
     styles = sorted(windows["style"].unique(), reverse=True)
-    figure = _figure(12, 1.6 + 0.3 * len(styles))
+    figure = new_figure(12, 1.6 + 0.3 * len(styles), dpi=_DPI)
     panels = figure.subplots(1, len(SENTIMENTS), sharex=True, sharey=True, squeeze=False)[0]
     for panel, sentiment in zip(panels, SENTIMENTS, strict=True):
         some = windows[windows["sentiment"] == sentiment]
@@ -153,7 +154,7 @@ def tempo_by_affect_picture(windows: pd.DataFrame) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = _figure(12, 4.2)
+    figure = new_figure(12, 4.2, dpi=_DPI)
     panels = figure.subplots(1, 2, sharey=True, width_ratios=[3, N_MOMENTUM])
     for panel, target in zip(panels, ("valence", "momentum"), strict=True):
         levels = sorted(windows[target].unique())
@@ -184,7 +185,7 @@ def features_picture(windows: pd.DataFrame, features: npt.NDArray[np.float32]) -
     """
     genres = sorted(windows["genre"].unique(), reverse=True)
     rows = [np.flatnonzero(windows["genre"] == genre) for genre in genres]
-    figure = _figure(12, 6)
+    figure = new_figure(12, 6, dpi=_DPI)
     panels = figure.subplots(3, 7, sharex=True, sharey=True)
     for panel, feature, values in zip(panels.flat, FEATURES, features.T, strict=True):
         spread = [values[row] for row in rows]
@@ -212,7 +213,7 @@ def distances_picture(distances: pd.DataFrame) -> Figure:
     """
     kinds = KINDS_OF_PAIRS[::-1]
     by_kind = [distances.loc[distances["kind"] == kind, "distance"].to_numpy() for kind in kinds]
-    figure = _figure(12, 2.8)
+    figure = new_figure(12, 2.8, dpi=_DPI)
     panel = figure.subplots()
     _boxes(panel, by_kind, colour=_BOX_COLOUR, orientation="horizontal", whiskers=(5, 95))
     labels = [f"{kind}\nn = {len(values):,}" for kind, values in zip(kinds, by_kind, strict=True)]
@@ -221,14 +222,6 @@ def distances_picture(distances: pd.DataFrame) -> Figure:
     panel.set_xlabel("distance (standard deviations, 21 features)")
     _title(figure, f"How far apart two windows are   n = {len(distances):,} pairs   whiskers: 5 to 95 %")
     return figure
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("drawing pictures", "figures") from error
-    return Figure(figsize=(width_in, height_in), dpi=90, layout="constrained")
 
 
 def _title(figure: Figure, text: str) -> None:
