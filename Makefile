@@ -13,7 +13,7 @@ endif
 LAKE ?= demo/lake
 STUDY ?= study/lake
 
-.PHONY: help setup demo listen train mlflow outside-music study-train notebooks test test-slow test-cluster test-browser lint format bench bench-render bench-score bench-server bench-separation check-renders difficulty accuracy peers docs pins clean
+.PHONY: help setup demo listen train mlflow outside-music study-train notebooks test test-slow test-cluster test-browser lint format bench bench-reduce bench-render bench-score bench-server bench-separation check-renders check-timelines difficulty accuracy peers docs pins clean
 
 help: ## Show this help
 	@scripts/help.sh $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ bench: $(READY) ## Measure what everything costs, peers and Spark included, and 
 bench-render: $(READY) ## Measure what rendering costs, on an hour of audio, and write docs/rendering.md (3 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m benchmarks.render --write-docs --command "make bench-render"
+
+bench-reduce: $(READY) ## Measure CPU time and memory of reducing 1 to 10 million windows, which it makes up in build/bench-reduce (20 min)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.reduction build/bench-reduce --write
+
+check-timelines: $(READY) ## Check that regions of the renders in LAKE are where the segments of their recordings are
+	@$(BIN)/python -m benchmarks.alignment $(LAKE) --pictures $(LAKE)/overlays
 
 bench-score: $(READY) ## Measure windows a second of KNN and MLP, and the approximate KNN's labels; of renders in STUDY, if it is there (2 min)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.engine import CALLS
 from benchmarks.librosa_cost import SAMPLED_WINDOWS
 from benchmarks.performance_tables import tables
+from benchmarks.reduction_document import known_section
 from benchmarks.stage import LOOK_EVERY_S, PASSES
 from benchmarks.targets import ANALYSIS, ESSENTIA, FRAMES, LIBROSA_TRACK, LIBROSA_WINDOWS
 
@@ -25,6 +26,8 @@ def document(record: Record, judged: list[Target]) -> str:
     parts = [f"# Performance\n\n{wrapped(_head(record))}"]
     for about, table in tables(record, judged).items():
         parts.append(f"## {table.title}\n\n{wrapped(texts[about])}\n{table.as_markdown()}")
+    if reducing := known_section():
+        parts.append(reducing)
     return "\n".join(parts)
 
 

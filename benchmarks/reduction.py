@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,8 @@ from amper_spark.config import load_config
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.schemas import ANALYSES, LABELS, TRACKS
+from benchmarks.record import machine
+from benchmarks.reduction_document import write
 from benchmarks.results import report_console
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--millions", type=float, nargs="+", default=[1.0, 3.0, 10.0])
+    parser.add_argument("--write", action="store_true", help="docs/performance.md, with what was measured")
     options = parser.parse_args()
     counts = sorted(round(million * 1e6 / WINDOWS) for million in options.millions)
     make_lake(options.folder, counts[-1])
@@ -80,6 +84,11 @@ def main() -> None:
     growth = marginal(runs[-2:]) / marginal(runs[:2]) if len(runs) > 2 else 1.0
     peak_gb = max(run.peak_gb for run in runs)
     console.print(f"RESULT peak_gb={peak_gb:.2f} growth={growth:.3f} windows={runs[-1].windows}")
+    if options.write:
+        known = machine()
+        told = f"{known['processor']}, {known['cores']} cores, {known['system']}"
+        about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": told}
+        write({**about, "growth": growth, "runs": [run._asdict() for run in runs]})
     raise SystemExit(int(peak_gb >= MAX_GB or growth > MAX_GROWTH))
 
 
