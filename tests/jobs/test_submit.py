@@ -91,6 +91,17 @@ def test_each_timeline_is_rendered_once_whatever_happens_to_requests(tmp_path, f
     check(lake, fresh, timelines)
 
 
+def test_answers_to_other_requests_deceive_nobody(tmp_path, fresh):
+    good, bad = some_timelines(12), timeline_row("badbadbadbadbad0", document={"spans": []})
+    lake = lake_of(tmp_path / "lake", [*good, bad])
+    with faulty_proxy(fresh.url, rate=0.3, seed=4, kinds=("stale",)) as (url, counts):
+        submit(lake, url=url, token=fresh.token, status=3)
+    assert counts["stale"]
+    assert failed_row(lake)["timeline_id"] == bad["timeline_id"]
+    assert len(fresh.jobs()) == 12
+    assert sum(row["status"] == "CREATED" for row in lake.read("renders").to_pylist()) == 12
+
+
 def test_renders_are_analysed_like_any_recording(tmp_path, fresh, command):
     lake = lake_of(tmp_path / "lake", some_timelines(3))
     submit(lake, url=fresh.url, token=fresh.token)

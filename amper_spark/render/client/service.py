@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _PRESET = "MASTER_WAV"
 _CHUNK_BYTES = 1 << 16
+_TIMES = 3
 _SPARE_CONNECTIONS = 2
 _REFUSALS = (
     HTTPStatus.BAD_REQUEST,
@@ -98,14 +100,17 @@ class RenderService:
         ServiceError
             It is gone, does not take the token, or is not there for as long as there is patience.
         """
+        said: Counter[int] = Counter()
 
         def request() -> None:
             with _explained():
                 response = self._ask("GET", "/v1/entities/descriptor", params={"limit": 1})
-            if response.status_code != HTTPStatus.OK or not isinstance(
-                document_of(response).get("data"), list
-            ):
+            if response.status_code != HTTPStatus.OK:
+                if response.status_code in _GONE:
+                    _said_again(said, response.status_code)
                 self._reject(response)
+            if not isinstance(document_of(response).get("data"), list):
+                raise PassingError("the answer holds no list of descriptors")
 
         self.patience.until_answered(request)
 
@@ -122,12 +127,15 @@ class RenderService:
         attributes = {"timeline": order.document(), "preset": _PRESET, "make_timeline": True}
         body = {"data": {"type": "simple_renders", "attributes": attributes}}
         headers = {"Idempotency-Key": order.idempotency_key}
+        said: Counter[int] = Counter()
 
         def request() -> Rendering:
             with _explained():
                 response = self._ask("POST", "/v1/simple_renders", json=body, headers=headers)
             if response.status_code in (HTTPStatus.CREATED, HTTPStatus.OK, HTTPStatus.ACCEPTED):
                 return rendering_of(response)
+            if response.status_code in (*_REFUSALS, *_GONE):
+                _said_again(said, response.status_code)
             if response.status_code in _REFUSALS:
                 reasons = reasons_of(document_of(response))
                 raise RefusedError(reasons or f"refused with {phrase(response.status_code)}")
@@ -252,6 +260,19 @@ def _explained() -> Iterator[None]:
         problem = f"{type(error).__name__}: {told}" if told else type(error).__name__
         # From nothing: what httpx raises tells of the request, and that holds the token.
         raise PassingError(problem) from None
+
+
+def _said_again(said: Counter[int], status: int) -> None:
+    """Have an answer that ends something said more than once: one may have been about another request.
+
+    Raises
+    ------
+    PassingError
+        It has not been said often enough.
+    """
+    said[status] += 1
+    if said[status] < _TIMES:
+        raise PassingError(f"it answers {phrase(status)}")
 
 
 def _quietly_reasons(response: httpx.Response) -> str:

@@ -25,7 +25,6 @@ from amper_spark.render.client.trouble import (
 from tests.render.client.conftest import MEDIA_TYPE, answer
 
 ORDER = TimelineOrder("0123456789abcdef", 2, '{"spans": [], "meta": {"mine": 1}}', 1.0, "timelines/a.wav")
-LIST = (200, {}, b'{"data": []}')
 
 
 def test_a_submission_is_what_the_contract_says(scripted, serving):
@@ -110,7 +109,15 @@ def test_what_does_not_pass_ends_everything(scripted, serving, code, words):
             request()
         assert words in str(error.value)
         assert server.url in str(error.value)
-    assert len(server.requests) == 2
+    assert len(server.requests) == 2 * (3 if code in (404, 410) else 1)
+
+
+@pytest.mark.parametrize("code", [404, 409, 422])
+def test_an_answer_that_ends_something_may_have_been_about_another_request(scripted, serving, code):
+    other = (code, {}, b'{"errors": [{"detail": "of another request"}]}')
+    server = scripted(other, other, answer("WAITING_COMPOSE", code=201))
+    assert serving(server.url).submit(ORDER).id == "a1"
+    serving(scripted((404, {}, b'{"errors": []}'), answer(), (200, {}, b'{"data": []}')).url).check()
 
 
 def test_only_the_service_itself_gets_the_token(scripted, serving, tmp_path):
