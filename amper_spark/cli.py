@@ -78,6 +78,7 @@ def main() -> None:
     Music:
       amper-spark render folk_acoustic_uplifting bonfire.mp3
       amper-spark server run             a page and an API that make it
+      amper-spark reduce                 what segments are by majority, and timelines that resemble it
       amper-spark submit                 have timelines of the lake rendered through that API
 
     What is analysed and generated is kept in a lake, a folder of Delta tables: ./lake, or what --lake or

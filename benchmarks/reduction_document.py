@@ -13,8 +13,8 @@ RECORD, DOCUMENT = DOCS / "reducing.json", DOCS / "performance.md"
 _WIDTH = 120
 _TITLE = "## Reducing\n"
 _HEAD = """
-`amper-spark reduce` on Spark's local mode, on labels and analyses that are made up, 128 windows a recording in
-8 segments: CPU time and memory of all its processes, start included, pages that they share counted once.
+`amper-spark reduce` on Spark's local mode, on labels and analyses that are made up, 128 windows a recording
+in 8 segments: CPU time and memory of all its processes, start included, pages that they share counted once.
 Written by `make bench-reduce`; {machine}, {date}.
 """
 _FOOT = """
