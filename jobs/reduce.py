@@ -14,7 +14,8 @@ from amper_spark.job import JobRun, job
 @click.option(
     "--model",
     metavar="URI",
-    help="Whose labels: an MLflow model URI, such as models:/amper-descriptors/2 (default: the champion).",
+    help="Whose labels: an MLflow model URI, such as models:/amper-descriptors/2, or a name as the table "
+    "labels has it (default: the champion).",
 )
 def reduce(run: JobRun, *, model: str | None) -> int:
     r"""Reduce the labels of each recording to majorities, and write timelines that resemble it.

@@ -14,7 +14,7 @@ from amper_spark.job import DONE, TOO_MANY_BAD, JobRun, job
     force="Submit again what is done.",
     limit="At most N timelines.",
 )
-@click.option("--model", metavar="URI", help="That the timelines are by, as in score; default: the champion.")
+@click.option("--model", metavar="URI", help="Whose labels they are by, as in reduce; default: the champion.")
 @click.option("--kind", type=click.Choice(["single", "multi"]), help="Only timelines of this kind.")
 @click.option("--retry", is_flag=True, help="Submit again what has failed.")
 @click.option("--into", metavar="NAME", default="timelines", show_default=True, help="Corpus of the renders.")
@@ -36,11 +36,13 @@ def submit(run: JobRun, *, model: str | None, into: str, kind: str | None, retry
       amper-spark submit
       AMPER_SPARK_RENDER_TOKEN=... amper-spark submit --url https://music.example
     """
+    from amper_spark.classify.store import Store
+    from amper_spark.spark.chosen_model import chosen_version
     from amper_spark.spark.submission import Submission
-    from amper_spark.spark.submission_choice import Wanted, version_of
+    from amper_spark.spark.submission_choice import Wanted
     from amper_spark.spark.submission_report import documents, preview_in_words
 
-    version = version_of(run.lake, model, tracking_uri=run.config.mlflow.tracking_uri)
+    version = chosen_version(Store.of_lake(run.lake.uri, run.config.mlflow.tracking_uri), model)
     wanted = Wanted(version, run.corpus, kind, into, run.force, retry, run.limit)
     submission = Submission(run.lake, run.config, wanted, **where)
     if run.dry_run:

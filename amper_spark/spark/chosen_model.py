@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _ID_DIGITS = 12
+_VERSION = re.compile(r"[^:@]+@[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,15 @@ def model_version(registered: RegisteredModel) -> str:
     )
 
 
-def chosen_version(store: Store, uri: str | None = None) -> str:
+def chosen_version(store: Store, model: str | None = None) -> str:
     """Name the model that the user has named, without its files.
 
     Parameters
     ----------
     store : amper_spark.classify.store.Store
-    uri : str, optional
-        An MLflow model URI; None takes the champion.
+    model : str, optional
+        What `amper_spark.classify.registry.resolve` takes; None is the champion. A name as tables have it
+        stands for itself: what a model has labelled may outlive the store that it was in.
 
     Returns
     -------
@@ -82,7 +85,9 @@ def chosen_version(store: Store, uri: str | None = None) -> str:
     """
     from amper_spark.classify.registry import resolve
 
-    return model_version(resolve(store, uri))
+    if model is not None and _VERSION.fullmatch(model):
+        return model
+    return model_version(resolve(store, model))
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -96,12 +97,14 @@ def choose(lake: Lake, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Cho
     Raises
     ------
     AmperSparkError
-        The corpus is not known, there are no timelines at all, or the corpus of the renders holds others.
+        The corpus is not known, it has no timelines, or the corpus of the renders holds others.
     """
     check_into(lake, wanted.into)
     if wanted.corpus is not None:
         check_known(lake, wanted.corpus)
     rows = _timelines(lake, wanted)
+    if not rows:
+        _refuse(lake, wanted)
     before = {row["timeline_id"]: row for row in _renders(lake)}
     open_orders = {one.timeline_id: one for one in logged.values()}
     chosen, done, failed = [], 0, 0
@@ -157,38 +160,6 @@ def place_of(row: Mapping[str, Any], corpus: str) -> str:
     return f"{corpus}/{row['track_id']}/{row['kind']}-{row['variant']}-{row['timeline_id']}.wav"
 
 
-def version_of(lake: Lake, model: str | None, *, tracking_uri: str | None) -> str:
-    """Find out which model is meant, as the table of timelines names it.
-
-    Parameters
-    ----------
-    lake : Lake
-    model : str, optional
-        A name as it stands in the table, or what `amper_spark.classify.registry.resolve` takes; None is the
-        champion.
-    tracking_uri : str or None
-        Of MLflow.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    AmperSparkError
-        There is no such model.
-    """
-    if model is not None:
-        known = pc.unique(lake.read(TIMELINES.name, ["model_version"])["model_version"]).to_pylist()
-        if model in known:
-            return model
-    from amper_spark.classify.registry import resolve
-    from amper_spark.classify.store import Store
-    from amper_spark.spark.chosen_model import model_version
-
-    return model_version(resolve(Store.of_lake(lake.uri, tracking_uri), model))
-
-
 def _timelines(lake: Lake, wanted: Wanted) -> list[dict[str, Any]]:
     """Read the timelines of recordings as they are now, without the documents, the latest of each."""
     columns = ["timeline_id", "track_id", "etag", *_VERSIONS, "at", "kind", "variant", "duration_s"]
@@ -210,6 +181,17 @@ def _timelines(lake: Lake, wanted: Wanted) -> list[dict[str, Any]]:
         if wanted.kind in (None, row["kind"])
         and all(row[name] == latest[row["track_id"]][name] for name in _VERSIONS)
     ]
+
+
+def _refuse(lake: Lake, wanted: Wanted) -> NoReturn:
+    """Say why there is nothing to submit, and what to do about it."""
+    kind = f"{wanted.kind} " if wanted.kind else ""
+    corpus = f" --corpus {shlex.quote(wanted.corpus)}" if wanted.corpus else ""
+    of = f" of corpus {wanted.corpus}" if wanted.corpus else ""
+    raise AmperSparkError(
+        f"no {kind}timelines{of} by labels of model {wanted.model_version} are in {lake.uri}: "
+        f"run `amper-spark reduce --lake {shlex.quote(lake.uri)}{corpus}`, or name another --model"
+    )
 
 
 def _is(column: str, value: str) -> pc.Expression:

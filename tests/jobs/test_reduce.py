@@ -61,3 +61,6 @@ def test_labels_of_another_model_are_reduced_when_it_is_named(command, lake, cha
     said = command("reduce", "--lake", lake.uri, status=1)
     assert f"Error: model {champion} has labelled nothing" in said
     assert "run `amper-spark score" in said
+    (other,) = {one.labels["model_version"] for one in recordings}
+    assert f"({other} has: --model names it)" in said
+    assert "reduce: 3 done" in command("reduce", "--lake", lake.uri, "--model", other)

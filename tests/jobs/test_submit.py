@@ -174,6 +174,8 @@ def test_what_is_chosen(tmp_path, fresh):
     assert len(chosen("--limit", 2)) == 2
     assert not lake.exists("renders")
     assert logged(lake) == []
+    nobody = error_line(submit(lake, "--dry-run", "--model", "nobody/1@0", status=1))
+    assert f"no timelines by labels of model nobody/1@0 are in {lake.uri}: run `amper-spark reduce" in nobody
     assert "no corpus 'demos'" in error_line(submit(lake, "--dry-run", "--corpus", "demos", status=1))
     assert "rendered from timelines" in error_line(submit(lake, "--dry-run", "--into", "demo", status=1))
     assert "--into" in error_line(submit(lake, "--dry-run", "--into", "../x", status=2))
