@@ -9,7 +9,11 @@ in which `submit` has rendered timelines. For each render of several regions it 
   that parts 3 s of levels in 128 mel bands into two parts which are most alike in themselves [1]. The same
   is done at moments that are no boundaries, which tells what chance would find.
 
-Exit status 1 where a render is not as long as its timeline, or a composed boundary is off by more than 50 ms.
+The first timeline of each recording is also rendered again with one region after the other in another style:
+where the audio begins to differ, that region is heard (`benchmarks.exchanged_regions`).
+
+Exit status 1 where a render is not as long as its timeline, or a region is composed or heard more than 50 ms
+from its segment.
 
 .. [1] Generalised likelihood ratio of two Gaussians with diagonal covariance. Gish, H. and Schmidt, M.
    "Text-independent speaker identification." IEEE Signal Processing Magazine 11(4), 1994.
@@ -30,10 +34,13 @@ import soundfile
 from rich.progress import track as shown
 
 from amper_spark.audio import decode
+from amper_spark.config import load_config
 from amper_spark.descriptors.catalogue import load_catalogue
 from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.render.composer.drawing import Draws
 from amper_spark.render.composer.style import load_styles
+from amper_spark.render.engine.fonts import load_font
+from amper_spark.render.engine.known_fonts import fetch_font
 from amper_spark.report.overlay import overlay_picture
 from amper_spark.report.pictures import save_picture, waveform_envelope
 from amper_spark.report.show import find_tracks
@@ -41,6 +48,7 @@ from amper_spark.spark.lake import Lake
 from amper_spark.spark.sources import local_path
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.parsing import parse_timeline
+from benchmarks.exchanged_regions import heard_late_s
 from benchmarks.results import mean_figure, report_console
 
 if TYPE_CHECKING:
@@ -89,11 +97,12 @@ def main() -> None:
     pairs = read_pairs(lake)
     rng = np.random.default_rng(0)
     found = [measured(one, rng) for one in shown(pairs, description="renders")]
-    report(found)
+    exchanged_s = exchanged(lake, pairs)
+    report(found, exchanged_s)
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
         draw(lake, pairs, options.pictures)
-    worst_s = max((abs(one) for each in found for one in each.composed_s), default=0.0)
+    worst_s = max(map(abs, [*exchanged_s, *(one for each in found for one in each.composed_s)]), default=0.0)
     raise SystemExit(int(any(one.missing_samples for one in found) or worst_s > TOLERANCE_S))
 
 
@@ -132,6 +141,16 @@ def measured(pair: Mapping[str, Any], rng: np.random.Generator) -> Measured:
     )
 
 
+def exchanged(lake: Lake, pairs: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Measure where regions of the first timeline of each recording are heard: how many seconds late."""
+    font = load_font(fetch_font(load_config().render.font))
+    first = {pair["track_id"]: pair["timeline_id"] for pair in reversed(pairs)}
+    rows = lake.read("timelines", ["timeline_id", "timeline"]).to_pylist()
+    documents = [json.loads(row["timeline"]) for row in rows if row["timeline_id"] in first.values()]
+    described = shown(documents, description="renders with another style for each region")
+    return [late_s for document in described for late_s in heard_late_s(document, font)]
+
+
 def mel_levels(samples: npt.NDArray[np.float32], rate: int) -> Levels:
     """Levels of mel bands in dB, 5 ms apart [shape=(band, frame)]."""
     power = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=2048, hop_length=_HOP, n_mels=_BANDS)
@@ -152,7 +171,7 @@ def change_near(levels: Levels, at_s: float, frames_per_s: float) -> float:
     return float((cuts[np.argmin(left + right)] + first) / frames_per_s - at_s)
 
 
-def report(found: Sequence[Measured]) -> None:
+def report(found: Sequence[Measured], exchanged_s: Sequence[float]) -> None:
     """Print what was measured."""
     console = report_console()
     composed_s = [one for each in found for one in each.composed_s]
@@ -163,6 +182,11 @@ def report(found: Sequence[Measured]) -> None:
     console.print(
         f"composed: {len(composed_s)} regions, at most {1_000 * max(composed_s):.2f} ms from a segment"
     )
+    exchanged_ms = 1_000 * max(map(abs, exchanged_s), default=0.0)
+    console.print(
+        f"heard, as what another style changes: {len(exchanged_s)} regions of the first timeline of each "
+        f"recording, at most {exchanged_ms:.2f} ms from a segment"
+    )
     shares = {}
     for name, key in (("at boundaries", "heard_s"), ("elsewhere", "by_chance_s")):
         away_s = [np.abs(getattr(one, key)) for one in found]
@@ -172,6 +196,7 @@ def report(found: Sequence[Measured]) -> None:
         console.print(f"heard, {name}: {share} within 50 ms, median {1_000 * median_s:.0f} ms")
     console.print(
         f"RESULT renders={len(found)} exact={n_exact} composed_ms={1_000 * max(composed_s):.2f} "
+        f"exchanged_ms={exchanged_ms:.2f} "
         f"heard={shares['heard_s']:.3f} chance={shares['by_chance_s']:.3f}"
     )
 
