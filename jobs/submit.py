@@ -47,7 +47,8 @@ def submit(run: JobRun, *, model: str | None, into: str, kind: str | None, retry
     submission = Submission(run.lake, run.config, wanted, **where)
     if run.dry_run:
         choice = submission.preview()
-        click.echo("".join(documents(choice)), nl=False)
+        for line in documents(choice, run.lake):
+            click.echo(line, nl=False)
         click.echo(f"submit: {preview_in_words(choice)}", err=True)
         return DONE
     report = submission.run()

@@ -105,7 +105,7 @@ class Submission:
                 self._shelf.discard_passing(one.place)
             self._fold()
             report = Report(choose(self.lake, self.wanted, self._logged))
-            if report.choice.orders:
+            if len(report.choice):
                 self._shelf.prepare()
                 with stop_requests() as stop:
                     self._submit(access, report, stop)
@@ -128,8 +128,8 @@ class Submission:
             raise KeyboardInterrupt
 
     def _work(self, url: str, token: AccessToken, report: Report, stop: threading.Event) -> None:
-        settings, orders = self.config.submit, report.choice.orders
-        tally = Tally(len(orders))
+        settings, orders = self.config.submit, report.choice.orders(self.lake)
+        tally = Tally(len(report.choice))
         service = RenderService(
             url,
             token,

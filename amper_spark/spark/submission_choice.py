@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ from amper_spark.spark.loop_schemas import FAILED, RENDERS, TIMELINES
 from amper_spark.spark.schemas import TRACKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from amper_spark.spark.lake import Lake
     from amper_spark.spark.submission_log import LoggedOrder
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 DEFAULT_CORPUS = "timelines"
 
 _CORPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_VERSIONS = ("analysis_version", "reduction_version", "timeline_version")
+_TRACK = ["track_id", "etag"]
+_VERSIONS = ["analysis_version", "reduction_version", "timeline_version"]
+_ORDER = ("timeline_id", "attempt", "duration_s", "place")
+_FILE = "timelines_file"
+_CHUNK = 1_000
+_UNDER_WAY = pa.schema(
+    {"timeline_id": pa.string(), "logged_attempt": pa.int64(), "logged_place": pa.string()}
+)
 
 
 @dataclass(frozen=True)
@@ -61,23 +70,47 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is left to do.
+    """What is left to do. The documents are not in it: all of them may be larger than memory.
 
     Parameters
     ----------
-    orders : tuple of TimelineOrder
+    rows : pyarrow.Table
+        timeline_id, attempt, duration_s, place: see `TimelineOrder`; and timelines_file, in which the
+        document is. File by file.
     done_before, failed_before : int
         How many others have a render, and how many have none since they failed.
     """
 
-    orders: tuple[TimelineOrder, ...]
+    rows: pa.Table
     done_before: int = 0
     failed_before: int = 0
+
+    def __len__(self) -> int:
+        """How many timelines there are to submit."""
+        return int(self.rows.num_rows)
 
     @property
     def audio_s(self) -> float:
         """How long all of it is, in s."""
-        return sum(order.duration_s for order in self.orders)
+        return float(pc.sum(self.rows["duration_s"]).as_py() or 0.0)
+
+    def orders(self, lake: Lake) -> Iterator[TimelineOrder]:
+        """Read the timelines, a file at a time, each when it is its turn."""
+        for file, rows in groupby(self._listed(), key=itemgetter(_FILE)):
+            of_file = list(rows)
+            wanted = pa.array([row["timeline_id"] for row in of_file], pa.string())
+            read = lake.read(TIMELINES.name, ["timeline_id", "timeline"], paths=(file,))
+            found = read.filter(pc.field("timeline_id").isin(wanted))
+            documents = dict(
+                zip(found["timeline_id"].to_pylist(), found["timeline"].to_pylist(), strict=True)
+            )
+            for row in of_file:
+                told = {name: row[name] for name in _ORDER}
+                yield TimelineOrder(timeline=documents[row["timeline_id"]], **told)
+
+    def _listed(self) -> Iterator[dict[str, Any]]:
+        for batch in self.rows.to_batches(max_chunksize=_CHUNK):
+            yield from batch.to_pylist()
 
 
 def choose(lake: Lake, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Choice:
@@ -102,35 +135,24 @@ def choose(lake: Lake, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Cho
     check_into(lake, wanted.into)
     if wanted.corpus is not None:
         check_known(lake, wanted.corpus)
-    rows = _timelines(lake, wanted)
-    if not rows:
+    rows = _latest(_current(lake, wanted))
+    if wanted.kind is not None:
+        rows = rows.filter(_is("kind", wanted.kind))
+    if not rows.num_rows:
         _refuse(lake, wanted)
-    before = {row["timeline_id"]: row for row in _renders(lake)}
-    open_orders = {one.timeline_id: one for one in logged.values()}
-    chosen, done, failed = [], 0, 0
-    for row in rows:
-        known, under_way = before.get(row["timeline_id"]), open_orders.get(row["timeline_id"])
-        if known is None or under_way or wanted.force or (wanted.retry and known["status"] == FAILED):
-            attempt = under_way.attempt if under_way else 1 + (known["attempts"] if known else 0)
-            place = under_way.place if under_way else place_of(row, wanted.into)
-            chosen.append((row, attempt, place))
-        elif known["status"] == FAILED:
-            failed += 1
-        else:
-            done += 1
-    chosen = chosen[: wanted.limit]
-    documents = _documents(lake, [row["timeline_id"] for row, _, _ in chosen])
-    orders = (
-        TimelineOrder(
-            timeline_id=row["timeline_id"],
-            attempt=attempt,
-            timeline=documents[row["timeline_id"]],
-            duration_s=row["duration_s"],
-            place=place,
-        )
-        for row, attempt, place in chosen
-    )
-    return Choice(tuple(orders), done, failed)
+    known = lake.read(RENDERS.name, ["timeline_id", "status", "attempts"])
+    rows = rows.join(known, "timeline_id").join(_under_way(logged), "timeline_id")
+    is_left = pc.is_null(rows["status"])
+    is_failed = pc.fill_null(pc.equal(rows["status"], FAILED), fill_value=False)
+    is_chosen = pc.or_(is_left, pc.is_valid(rows["logged_attempt"]))
+    if wanted.force:
+        is_chosen = pc.or_(is_chosen, pc.invert(is_left))
+    elif wanted.retry:
+        is_chosen = pc.or_(is_chosen, is_failed)
+    others = rows.filter(pc.invert(is_chosen))
+    n_failed = others.filter(_is("status", FAILED)).num_rows
+    chosen = _in_order(rows.filter(is_chosen)).slice(0, wanted.limit)
+    return Choice(_as_orders(chosen, wanted.into), others.num_rows - n_failed, n_failed)
 
 
 def check_into(lake: Lake, corpus: str) -> None:
@@ -155,32 +177,62 @@ def check_into(lake: Lake, corpus: str) -> None:
         )
 
 
-def place_of(row: Mapping[str, Any], corpus: str) -> str:
-    """Say where the render of a timeline is put, below the folder of all renders."""
-    return f"{corpus}/{row['track_id']}/{row['kind']}-{row['variant']}-{row['timeline_id']}.wav"
-
-
-def _timelines(lake: Lake, wanted: Wanted) -> list[dict[str, Any]]:
-    """Read the timelines of recordings as they are now, without the documents, the latest of each."""
-    columns = ["timeline_id", "track_id", "etag", *_VERSIONS, "at", "kind", "variant", "duration_s"]
-    where = pc.field("model_version") == wanted.model_version
-    found = _scanned(lake, TIMELINES.name, [*columns, "model_version"], where).drop_columns(["model_version"])
-    tracks = lake.read(TRACKS.name, ["track_id", "etag", "corpus", "deleted_at"])
+def _current(lake: Lake, wanted: Wanted) -> pa.Table:
+    """Read the timelines of recordings as they are now, without the documents."""
+    columns = ["timeline_id", *_TRACK, *_VERSIONS, "at", "kind", "variant", "duration_s", "model_version"]
+    found = lake.read(TIMELINES.name, columns, file_column=_FILE)
+    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "deleted_at"])
     is_there = pc.field("deleted_at").is_null()
     tracks = tracks.filter(is_there if wanted.corpus is None else is_there & _is("corpus", wanted.corpus))
-    found = found.join(tracks.select(["track_id", "etag"]), ["track_id", "etag"], join_type="inner")
-    rows = found.sort_by([(name, "ascending") for name in ("track_id", "kind", "variant", "timeline_id")])
-    listed = rows.to_pylist()
-    latest: dict[str, dict[str, Any]] = {}
-    for row in listed:
-        if row["track_id"] not in latest or row["at"] > latest[row["track_id"]]["at"]:
-            latest[row["track_id"]] = row
-    return [
-        row
-        for row in listed
-        if wanted.kind in (None, row["kind"])
-        and all(row[name] == latest[row["track_id"]][name] for name in _VERSIONS)
+    mine = found.filter(_is("model_version", wanted.model_version)).drop_columns(["model_version"])
+    return mine.join(tracks.select(_TRACK), _TRACK, join_type="left semi")
+
+
+def _latest(rows: pa.Table) -> pa.Table:
+    """Keep of each recording the timelines that were written last: of one analysis, by one set of rules."""
+    latest = (
+        rows.select(["track_id", *_VERSIONS, "at"])
+        .sort_by([("at", "descending"), *((name, "descending") for name in _VERSIONS)])
+        .group_by("track_id", use_threads=False)
+        .aggregate([(name, "first") for name in _VERSIONS])
+        .rename_columns(["track_id", *_VERSIONS])
+    )
+    key = ["track_id", *_VERSIONS]
+    return rows.join(latest, key, join_type="left semi")
+
+
+def _under_way(logged: Mapping[str, LoggedOrder]) -> pa.Table:
+    rows = [
+        {"timeline_id": one.timeline_id, "logged_attempt": one.attempt, "logged_place": one.place}
+        for one in logged.values()
     ]
+    return pa.Table.from_pylist(rows, schema=_UNDER_WAY)
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Sort rows by recording, but let those of a file stay together."""
+    by_recording = [(name, "ascending") for name in ("track_id", "kind", "variant", "timeline_id")]
+    rows = rows.sort_by(by_recording)
+    rank = pc.index_in(rows[_FILE], value_set=pc.unique(rows[_FILE]))
+    return rows.append_column("rank", rank).sort_by([("rank", "ascending"), *by_recording])
+
+
+def _as_orders(rows: pa.Table, corpus: str) -> pa.Table:
+    """Say of each timeline where its render goes, and how often it has been ordered then."""
+    name = pc.binary_join_element_wise(
+        rows["kind"], pc.cast(rows["variant"], pa.string()), rows["timeline_id"], "-"
+    )
+    place = pc.binary_join_element_wise(
+        corpus, rows["track_id"], pc.binary_join_element_wise(name, "wav", "."), "/"
+    )
+    attempt = pc.add(pc.fill_null(rows["attempts"], 0), 1)
+    return pa.table({
+        "timeline_id": rows["timeline_id"],
+        "attempt": pc.coalesce(rows["logged_attempt"], pc.cast(attempt, pa.int64())),
+        "duration_s": rows["duration_s"],
+        "place": pc.coalesce(rows["logged_place"], place),
+        _FILE: rows[_FILE],
+    })  # fmt: skip
 
 
 def _refuse(lake: Lake, wanted: Wanted) -> NoReturn:
@@ -196,19 +248,3 @@ def _refuse(lake: Lake, wanted: Wanted) -> NoReturn:
 
 def _is(column: str, value: str) -> pc.Expression:
     return pc.field(column) == value
-
-
-def _renders(lake: Lake) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = lake.read(RENDERS.name, ["timeline_id", "status", "attempts"]).to_pylist()
-    return rows
-
-
-def _documents(lake: Lake, timeline_ids: list[str]) -> dict[str, str]:
-    where = pc.field("timeline_id").isin(pa.array(timeline_ids, pa.string()))
-    rows = _scanned(lake, TIMELINES.name, ["timeline_id", "timeline"], where)
-    return dict(zip(rows["timeline_id"].to_pylist(), rows["timeline"].to_pylist(), strict=True))
-
-
-def _scanned(lake: Lake, table: str, columns: list[str], where: pc.Expression) -> pa.Table:
-    nothing = lake.read(table, columns, paths=())
-    return pa.concat_tables([nothing, *lake.scan(table, columns, where=where)])

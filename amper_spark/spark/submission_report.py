@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amper_spark.render.client.submitting import Ended
+    from amper_spark.spark.lake import Lake
     from amper_spark.spark.submission_choice import Choice
 
 
@@ -50,7 +51,7 @@ class Report:
 
     def __str__(self) -> str:
         before = before_in_words(self.choice)
-        if not self.choice.orders:
+        if not len(self.choice):
             return f"nothing new; {before}"
         music = format_duration(self.audio_s)
         return f"{self.created:,} rendered ({music} of music), {self.failed:,} failed; {before}"
@@ -66,13 +67,13 @@ def before_in_words(choice: Choice) -> str:
 
 def preview_in_words(choice: Choice) -> str:
     """Say how much there is to do."""
-    left = f"{len(choice.orders):,} to do, {format_duration(choice.audio_s)} of music"
+    left = f"{len(choice):,} to do, {format_duration(choice.audio_s)} of music"
     return f"{before_in_words(choice)}; {left}"
 
 
-def documents(choice: Choice) -> Iterator[str]:
+def documents(choice: Choice, lake: Lake) -> Iterator[str]:
     """Write down what is to be submitted, a JSON document a line."""
-    for order in choice.orders:
+    for order in choice.orders(lake):
         told = {
             "timeline_id": order.timeline_id,
             "attempt": order.attempt,

@@ -17,7 +17,6 @@ import pytest
 from amper_spark.render.client.orders import TimelineOrder
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.storage import Storage
-from amper_spark.spark.submission_choice import place_of
 from amper_spark.spark.submission_log import SubmissionLog
 from tests.lake_rows import commit_rows, track_row
 from tests.submissions import (
@@ -84,7 +83,7 @@ def order_of(row, place=None):
         attempt=1,
         timeline=row["timeline"],
         duration_s=row["duration_s"],
-        place=place or place_of(row, "timelines"),
+        place=place or f"timelines/{row['track_id']}/{row['kind']}-{row['variant']}-{row['timeline_id']}.wav",
     )
 
 
