@@ -157,8 +157,8 @@ class Submit(_Section):
     patience_s: Positive = 600.0
     poll_s: Positive = 0.5
     max_poll_s: Positive = 5.0
-    fold_records: Annotated[int, Field(ge=1)] = 50
-    fold_s: Positive = 60.0
+    fold_records: Annotated[int, Field(ge=1)] = 500
+    fold_s: Positive = 300.0
 
 
 class Logs(_Section):
