@@ -55,7 +55,7 @@ study-train: $(READY) ## The same as train at the size of the study, 20,196 rend
 notebooks: $(READY) ## Run the notebooks on the renders in LAKE and keep what they show
 	@$(BIN)/python notebooks/refresh.py --lake $(LAKE)
 
-test: $(READY) ## Run the tests, two files at a time (10 minutes on two free cores, no network)
+test: $(READY) ## Run the tests, two files at a time (13 minutes on two cores, no network)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## Run the kill, soak and big-input tests, which `make test` leaves out
