@@ -6,7 +6,7 @@ from amper_spark.job import JobRun, job
 
 
 @job(
-    corpus="Only the recordings of this corpus.",
+    corpus="The recordings of this corpus. Default: all but renders.",
     dry_run="Say how much there is to do and how long it would take.",
     force="Do again what is done.",
     limit="At most N recordings.",

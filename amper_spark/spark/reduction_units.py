@@ -14,7 +14,7 @@ from amper_spark.errors import AmperSparkError
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.estimate import WEIGHT
 from amper_spark.spark.file_weights import weigh_by_file
-from amper_spark.spark.loop_schemas import REDUCTIONS
+from amper_spark.spark.loop_schemas import REDUCTIONS, RENDERS
 from amper_spark.spark.pending import without
 from amper_spark.spark.schemas import ANALYSES, LABELS, TRACKS
 
@@ -47,7 +47,8 @@ def current_labels(lake: Lake, model_version: str, *, corpus: str | None = None)
     model_version : str
         See `amper_spark.spark.chosen_model.model_version`.
     corpus : str, optional
-        None takes all.
+        None takes all recordings that are no renders: those of a corpus that is known to have been rendered
+        from descriptors, or that `submit` has had made. Else each run would resemble those of the run before.
 
     Returns
     -------
@@ -60,11 +61,7 @@ def current_labels(lake: Lake, model_version: str, *, corpus: str | None = None)
     AmperSparkError
         There are none.
     """
-    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "deleted_at"])
-    tracks = tracks.filter(pc.field("deleted_at").is_null())
-    if corpus is not None:
-        check_known(lake, corpus)
-        tracks = tracks.filter(pc.field("corpus") == corpus)
+    tracks = _tracks(lake, corpus)
     labels = lake.read(LABELS.name, [*LABELS.key, "at"], file_column=LABELS_FILE)
     named = labels.filter(pc.field("model_version") == model_version)
     rows = named.join(tracks.select(_TRACK), _TRACK, join_type="left semi")
@@ -121,12 +118,24 @@ def reduction_units(
     return left.select(columns).slice(0, limit), units.num_rows - left.num_rows
 
 
+def _tracks(lake: Lake, corpus: str | None) -> pa.Table:
+    """Read which recordings there are: of a corpus, or all that are no renders."""
+    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "descriptor", "deleted_at"])
+    tracks = tracks.filter(pc.field("deleted_at").is_null())
+    if corpus is not None:
+        check_known(lake, corpus)
+        return tracks.filter(pc.field("corpus") == corpus)
+    made = pc.drop_null(lake.read(RENDERS.name, ["track_id"])["track_id"]).combine_chunks()
+    return tracks.filter(pc.field("descriptor").is_null() & ~pc.field("track_id").isin(made))
+
+
 def _refuse(lake: Lake, model_version: str, labels: pa.Table, corpus: str | None) -> None:
     """Say why there is nothing to reduce, and what to do about it."""
     others = sorted(set(pc.unique(labels["model_version"]).to_pylist()) - {model_version})
     named = f" --corpus {shlex.quote(corpus)}" if corpus else ""
     known = f" ({', '.join(others)} has: --model names it)" if others else ""
+    but = "" if corpus else "; renders are left out, unless --corpus names theirs"
     raise AmperSparkError(
         f"model {model_version} has labelled nothing{named and f' of corpus {corpus}'} in {lake.uri}{known}: "
-        f"run `amper-spark score --lake {shlex.quote(lake.uri)}{named}`"
+        f"run `amper-spark score --lake {shlex.quote(lake.uri)}{named}`{but}"
     )

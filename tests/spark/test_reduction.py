@@ -16,7 +16,7 @@ from amper_spark.spark.stage import run_stage
 from amper_spark.spark.views import read_view, spark_view
 from amper_spark.timeline.majorities import reduce_recording
 from tests.labelled_recordings import MODEL, LabelledRecording
-from tests.lake_rows import commit_rows, track_row
+from tests.lake_rows import commit_rows, render_row, track_row
 
 CONFIG = Config()
 FLOOR = CONFIG.reduction.tonic_floor
@@ -135,6 +135,30 @@ def test_only_what_is_there_now_is_reduced(lake, recordings, tmp_path):
     assert current_labels(lake, MODEL)["track_id"].to_pylist() == [first.track_id]
     with pytest.raises(AmperSparkError, match=f"has labelled nothing.*{MODEL} has: --model"):
         current_labels(lake, "amper-descriptors/2@ffffffffffff")
+
+
+def test_renders_are_reduced_only_when_their_corpus_is_named(recordings, tmp_path):
+    """Or each run would have renders of the renders of the run before made."""
+    lake = Lake(tmp_path)
+    song, taught, made = list(recordings.values())[4:7]
+    commit_rows(
+        lake,
+        "tracks",
+        [
+            song.track,
+            track_row(taught.track_id, corpus="renders", descriptor="rock_indie_happy"),
+            track_row(made.track_id, corpus="timelines", parent_id="0" * 16),
+        ],
+    )
+    commit_rows(lake, "renders", [render_row("0" * 16, track_id=made.track_id)])
+    commit_rows(lake, "analyses", [song.analysis, taught.analysis, made.analysis])
+    commit_rows(lake, "labels", [taught.labels, made.labels])
+    with pytest.raises(AmperSparkError, match="renders are left out, unless --corpus names theirs"):
+        current_labels(lake, MODEL)
+    commit_rows(lake, "labels", [song.labels])
+    chosen = {corpus: current_labels(lake, MODEL, corpus=corpus) for corpus in (None, "renders", "timelines")}
+    names = [song.track_id, taught.track_id, made.track_id]
+    assert [rows["track_id"].to_pylist() for rows in chosen.values()] == [[name] for name in names]
 
 
 def test_other_rules_are_another_reduction(lake, reduced):
