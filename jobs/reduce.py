@@ -48,7 +48,8 @@ def reduce(run: JobRun, *, model: str | None) -> int:
     stage = reduction_stage(run.lake, run.config.reduction)
     status = run.run_stage(stage, units, skipped=done_before)
     if not run.dry_run:
-        run.say(f"reduce: {write_missing_timelines(run.lake, labels, run.config)}")
+        written = write_missing_timelines(run.lake, labels, run.config, limit=run.limit)
+        run.say(f"reduce: {written}")
     return status
 
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from amper_spark.classify.packaging import frame_of
 from amper_spark.grid import WINDOW_DURATION_S, WINDOW_STRIDE_S
-from amper_spark.spark.loop_schemas import CREATED, RENDERS
 from amper_spark.spark.schemas import ANALYSES, DONE, QUARANTINED, TABLES, TRACKS
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -30,12 +29,6 @@ def track_row(track_id, **told):
         "recording_id": track_id,
     }
     return _row(TRACKS.schema, usual, told)
-
-
-def render_row(timeline_id, **told):
-    """What has become of a timeline: a render, unless told otherwise."""
-    usual = {"timeline_id": timeline_id, "status": CREATED, "attempts": 1}
-    return _row(RENDERS.schema, usual, told)
 
 
 def analysis_row(track_id, windows=(), *, reason=None, **told):

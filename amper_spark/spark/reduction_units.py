@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shlex
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,17 @@ from amper_spark.errors import AmperSparkError
 from amper_spark.spark.corpora import check_known
 from amper_spark.spark.estimate import WEIGHT
 from amper_spark.spark.file_weights import weigh_by_file
-from amper_spark.spark.loop_schemas import REDUCTIONS, RENDERS
+from amper_spark.spark.generated import SIZE_TAG
+from amper_spark.spark.loop_schemas import REDUCTIONS
 from amper_spark.spark.pending import without
-from amper_spark.spark.schemas import ANALYSES, LABELS, TRACKS
+from amper_spark.spark.schemas import ANALYSES, DONE, LABELS, TRACKS
+from amper_spark.terminal import counted
 
 if TYPE_CHECKING:
     from amper_spark import config
     from amper_spark.spark.lake import Lake
+
+_LOG = logging.getLogger(__name__)
 
 LABELS_FILE, ANALYSES_FILE = "labels_file", "analyses_file"
 """The columns of a unit that say in which files of these tables its rows are."""
@@ -47,39 +52,30 @@ def current_labels(lake: Lake, model_version: str, *, corpus: str | None = None)
     model_version : str
         See `amper_spark.spark.chosen_model.model_version`.
     corpus : str, optional
-        None takes all recordings that are no renders: those of a corpus that is known to have been rendered
-        from descriptors, or that `submit` has had made. Else each run would resemble those of the run before.
+        None takes all recordings but the renders of `generate` and `submit`: else each run would resemble
+        what the run before has made.
 
     Returns
     -------
     pyarrow.Table
-        The key columns of ``labels``, labels_file, analyses_file, work_bytes: of each recording its most
-        recent labels.
+        The key columns of ``labels``, duration_s, labels_file, analyses_file, work_bytes: of each recording
+        the labels of its last analysis, of those that the model fits.
 
     Raises
     ------
     AmperSparkError
         There are none.
     """
-    tracks = _tracks(lake, corpus)
-    labels = lake.read(LABELS.name, [*LABELS.key, "at"], file_column=LABELS_FILE)
+    labels = lake.read(LABELS.name, list(LABELS.key), file_column=LABELS_FILE)
     named = labels.filter(pc.field("model_version") == model_version)
-    rows = named.join(tracks.select(_TRACK), _TRACK, join_type="left semi")
+    tracks = _tracks(lake, corpus)
+    analyses = _latest_analyses(lake, tracks, fitting=pc.unique(named["analysis_version"]))
+    rows = analyses.join(named, list(ANALYSES.key), join_type="inner")
     if rows.num_rows == 0:
-        _refuse(lake, model_version, labels, corpus)
-    columns = ["analysis_version", "model_version", LABELS_FILE]
-    latest = (
-        rows.sort_by([("at", "descending"), ("analysis_version", "descending")])
-        .group_by(_TRACK, use_threads=False)
-        .aggregate([(column, "first") for column in columns])
-        .rename_columns([*_TRACK, *columns])
-    )
-    analyses = lake.read(ANALYSES.name, [*ANALYSES.key, "duration_s"], file_column=ANALYSES_FILE)
-    return weigh_by_file(
-        latest.join(analyses, list(ANALYSES.key), join_type="inner"),
-        file=LABELS_FILE,
-        window_bytes=_WINDOW_BYTES,
-    )
+        _refuse(lake, model_version, labels.join(tracks, _TRACK, join_type="left semi"), corpus)
+    if n_unlabelled := analyses.num_rows - rows.num_rows:
+        _LOG.warning("%s left out: score labels them", counted(n_unlabelled, "analysed recording"))
+    return weigh_by_file(rows, file=LABELS_FILE, window_bytes=_WINDOW_BYTES)
 
 
 def reduction_units(
@@ -120,13 +116,28 @@ def reduction_units(
 
 def _tracks(lake: Lake, corpus: str | None) -> pa.Table:
     """Read which recordings there are: of a corpus, or all that are no renders."""
-    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "descriptor", "deleted_at"])
+    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "tags", "deleted_at"])
     tracks = tracks.filter(pc.field("deleted_at").is_null())
     if corpus is not None:
         check_known(lake, corpus)
-        return tracks.filter(pc.field("corpus") == corpus)
-    made = pc.drop_null(lake.read(RENDERS.name, ["track_id"])["track_id"]).combine_chunks()
-    return tracks.filter(pc.field("descriptor").is_null() & ~pc.field("track_id").isin(made))
+        return tracks.filter(pc.field("corpus") == corpus).select(_TRACK)
+    is_render = pc.is_valid(pc.map_lookup(tracks["tags"], pa.scalar(SIZE_TAG), "first"))
+    return tracks.filter(pc.invert(is_render)).select(_TRACK)
+
+
+def _latest_analyses(lake: Lake, tracks: pa.Table, *, fitting: pa.Array) -> pa.Table:
+    """Find the last analysis of each recording, of those that the model fits; unless it was quarantined."""
+    columns = [*ANALYSES.key, "outcome", "duration_s", "at"]
+    rows = lake.read(ANALYSES.name, columns, file_column=ANALYSES_FILE)
+    rows = rows.filter(pc.field("analysis_version").isin(fitting)).join(tracks, _TRACK, join_type="left semi")
+    told = ["analysis_version", "outcome", "duration_s", ANALYSES_FILE]
+    latest = (
+        rows.sort_by([("at", "descending"), ("analysis_version", "descending")])
+        .group_by(_TRACK, use_threads=False)
+        .aggregate([(column, "first") for column in told])
+        .rename_columns([*_TRACK, *told])
+    )
+    return latest.filter(pc.field("outcome") == DONE).drop_columns("outcome")
 
 
 def _refuse(lake: Lake, model_version: str, labels: pa.Table, corpus: str | None) -> None:

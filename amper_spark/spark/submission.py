@@ -80,7 +80,7 @@ class Submission:
 
     def preview(self) -> Choice:
         """Find out what would be submitted, and change nothing."""
-        return choose(self.lake, self.wanted, self._log.read())
+        return choose(self.lake, self.config, self.wanted, self._log.read())
 
     def run(self) -> Report:
         """Submit what is left to do, and collect what comes back.
@@ -104,7 +104,7 @@ class Submission:
             for one in self._logged.values():
                 self._shelf.discard_passing(one.place)
             self._fold()
-            report = Report(choose(self.lake, self.wanted, self._logged))
+            report = Report(choose(self.lake, self.config, self.wanted, self._logged))
             if len(report.choice):
                 self._shelf.prepare()
                 with stop_requests() as stop:

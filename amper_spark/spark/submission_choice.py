@@ -14,21 +14,21 @@ import pyarrow.compute as pc
 
 from amper_spark.errors import AmperSparkError, ParameterError
 from amper_spark.render.client.orders import TimelineOrder
-from amper_spark.spark.corpora import check_known
+from amper_spark.spark.current_timelines import current_timelines
 from amper_spark.spark.loop_schemas import FAILED, RENDERS, TIMELINES
+from amper_spark.spark.reduction_units import current_labels
 from amper_spark.spark.schemas import TRACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from amper_spark.config import Config
     from amper_spark.spark.lake import Lake
     from amper_spark.spark.submission_log import LoggedOrder
 
 DEFAULT_CORPUS = "timelines"
 
 _CORPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TRACK = ["track_id", "etag"]
-_VERSIONS = ["analysis_version", "reduction_version", "timeline_version"]
 _ORDER = ("timeline_id", "attempt", "duration_s", "place")
 _FILE = "timelines_file"
 _CHUNK = 1_000
@@ -113,12 +113,14 @@ class Choice:
             yield from batch.to_pylist()
 
 
-def choose(lake: Lake, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Choice:
+def choose(lake: Lake, config: Config, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Choice:
     """Choose the timelines to submit.
 
     Parameters
     ----------
     lake : Lake
+    config : amper_spark.config.Config
+        Only timelines that `reduce` would write by it.
     wanted : Wanted
     logged : mapping of str to LoggedOrder
         What is under way: it goes on where it was.
@@ -130,12 +132,11 @@ def choose(lake: Lake, wanted: Wanted, logged: Mapping[str, LoggedOrder]) -> Cho
     Raises
     ------
     AmperSparkError
-        The corpus is not known, it has no timelines, or the corpus of the renders holds others.
+        The corpus is not known, it has no labels or no timelines, or the corpus of the renders holds others.
     """
     check_into(lake, wanted.into)
-    if wanted.corpus is not None:
-        check_known(lake, wanted.corpus)
-    rows = _latest(_current(lake, wanted))
+    labels = current_labels(lake, wanted.model_version, corpus=wanted.corpus)
+    rows = current_timelines(lake, labels, config, columns=["duration_s"], file_column=_FILE)
     if wanted.kind is not None:
         rows = rows.filter(_is("kind", wanted.kind))
     if not rows.num_rows:
@@ -175,30 +176,6 @@ def check_into(lake: Lake, corpus: str) -> None:
             f"corpus {corpus!r} holds recordings that were not rendered from timelines, such as "
             f"{others['key'][0]}: name another one (--into NAME)"
         )
-
-
-def _current(lake: Lake, wanted: Wanted) -> pa.Table:
-    """Read the timelines of recordings as they are now, without the documents."""
-    columns = ["timeline_id", *_TRACK, *_VERSIONS, "at", "kind", "variant", "duration_s", "model_version"]
-    found = lake.read(TIMELINES.name, columns, file_column=_FILE)
-    tracks = lake.read(TRACKS.name, [*_TRACK, "corpus", "deleted_at"])
-    is_there = pc.field("deleted_at").is_null()
-    tracks = tracks.filter(is_there if wanted.corpus is None else is_there & _is("corpus", wanted.corpus))
-    mine = found.filter(_is("model_version", wanted.model_version)).drop_columns(["model_version"])
-    return mine.join(tracks.select(_TRACK), _TRACK, join_type="left semi")
-
-
-def _latest(rows: pa.Table) -> pa.Table:
-    """Keep of each recording the timelines that were written last: of one analysis, by one set of rules."""
-    latest = (
-        rows.select(["track_id", *_VERSIONS, "at"])
-        .sort_by([("at", "descending"), *((name, "descending") for name in _VERSIONS)])
-        .group_by("track_id", use_threads=False)
-        .aggregate([(name, "first") for name in _VERSIONS])
-        .rename_columns(["track_id", *_VERSIONS])
-    )
-    key = ["track_id", *_VERSIONS]
-    return rows.join(latest, key, join_type="left semi")
 
 
 def _under_way(logged: Mapping[str, LoggedOrder]) -> pa.Table:
@@ -241,8 +218,8 @@ def _refuse(lake: Lake, wanted: Wanted) -> NoReturn:
     corpus = f" --corpus {shlex.quote(wanted.corpus)}" if wanted.corpus else ""
     of = f" of corpus {wanted.corpus}" if wanted.corpus else ""
     raise AmperSparkError(
-        f"no {kind}timelines{of} by labels of model {wanted.model_version} are in {lake.uri}: "
-        f"run `amper-spark reduce --lake {shlex.quote(lake.uri)}{corpus}`, or name another --model"
+        f"no {kind}timelines{of}, by labels of model {wanted.model_version} and the rules of this "
+        f"configuration, are in {lake.uri}: run `amper-spark reduce --lake {shlex.quote(lake.uri)}{corpus}`"
     )
 
 

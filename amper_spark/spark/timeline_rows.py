@@ -8,21 +8,16 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amper_spark.descriptors.catalogue import load_catalogue
-from amper_spark.descriptors.instruments import load_instruments
 from amper_spark.errors import ParameterError
 from amper_spark.render.composer.playing_bands import drawn_band
+from amper_spark.spark.current_timelines import catalogue_of, missing_timelines, timeline_versions
 from amper_spark.spark.loop_schemas import REDUCTIONS, TIMELINES
-from amper_spark.spark.pending import without
-from amper_spark.spark.reduction_units import reduction_version
-from amper_spark.spark.schemas import LABELS
 from amper_spark.terminal import counted
 from amper_spark.timeline.parsing import dump_timeline
 from amper_spark.timeline.problems import TimelineError
@@ -33,31 +28,18 @@ if TYPE_CHECKING:
 
     from amper_spark import config
     from amper_spark.config import Config
-    from amper_spark.descriptors.catalogue import Catalogue
     from amper_spark.spark.lake import Lake
 
 _LOG = logging.getLogger(__name__)
 
-_REVISION = 1
-"""Raised whenever the same reduction becomes other timelines."""
-_BATCH = 2_000
+_BATCH = 40_000
+"""Timelines in memory at a time, of 1.4 kB each."""
 _KEY = list(REDUCTIONS.key)
 _DIGITS = 16
 _COLUMNS = [*_KEY, "duration_s", "segments", "descriptors", "tempi", "tonics"]
-_SAID = ("segment", "start_s", "end_s", "section", "descriptor", "tempo_bpm", "tonic")
+_SAID = ("start_s", "end_s", "section", "descriptor", "tempo_bpm", "tonic")
 
 Row = dict[str, Any]
-
-
-def timeline_version(settings: config.Timelines, catalogue: Catalogue) -> str:
-    """Name how timelines are written: 12 hexadecimal digits, a hash of all that decides it."""
-    said = {
-        "revision": _REVISION,
-        "catalogue": catalogue.version,
-        "instruments": load_instruments().version,
-        **settings.model_dump(),
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,7 @@ class WrittenTimelines:
     Parameters
     ----------
     new : int
-        Timelines that were not there before: one that is written again is the same, and stays as it is.
+        Timelines that were not there before, or were those of an earlier reduction or of other rules.
     tracks : int
         Of how many recordings.
     without : int
@@ -84,8 +66,10 @@ class WrittenTimelines:
         return f"{self.new:,} new timelines of {counted(self.tracks, 'recording')}{none}"
 
 
-def write_missing_timelines(lake: Lake, labels: pa.Table, config: Config) -> WrittenTimelines:
-    """Write the timelines of all recordings that are reduced and have none.
+def write_missing_timelines(
+    lake: Lake, labels: pa.Table, config: Config, *, limit: int | None = None
+) -> WrittenTimelines:
+    """Write the timelines of recordings that are reduced and lack some, batch by batch.
 
     Parameters
     ----------
@@ -93,50 +77,34 @@ def write_missing_timelines(lake: Lake, labels: pa.Table, config: Config) -> Wri
     labels : pyarrow.Table
         Which recordings, and by which model: see `amper_spark.spark.reduction_units.current_labels`.
     config : amper_spark.config.Config
-    """
-    folder = config.render.catalogue
-    catalogue = load_catalogue() if folder is None else load_catalogue(Path(folder).expanduser())
-    version = timeline_version(config.timelines, catalogue)
-    reductions = lake.read(REDUCTIONS.name, _KEY).join(
-        labels.select(list(LABELS.key)), list(LABELS.key), join_type="left semi"
-    )
-    reductions = reductions.filter(pc.field("reduction_version") == reduction_version(config.reduction))
-    written = lake.read(TIMELINES.name, [*_KEY, "timeline_version"])
-    left = without(reductions, written.filter(pc.field("timeline_version") == version), _KEY)
-    return write_timelines(lake, left, settings=config.timelines, catalogue=catalogue)
-
-
-def write_timelines(
-    lake: Lake, reductions: pa.Table, *, settings: config.Timelines, catalogue: Catalogue
-) -> WrittenTimelines:
-    """Write the timelines of reductions, batch by batch.
-
-    Parameters
-    ----------
-    lake : Lake
-    reductions : pyarrow.Table
-        Key columns of the reductions that timelines are to be written for.
-    settings : amper_spark.config.Timelines
-    catalogue : Catalogue
+    limit : int, optional
+        Of at most so many recordings.
 
     Returns
     -------
     WrittenTimelines
     """
-    version = timeline_version(settings, catalogue)
-    band = drawn_band(catalogue)
+    reductions, replaced = missing_timelines(lake, labels, config)
+    reductions = reductions.slice(0, limit)
+    catalogue, settings = catalogue_of(config), config.timelines
+    versions, band = timeline_versions(settings, catalogue), drawn_band(catalogue)
+    n_at_once = max(1, _BATCH // (settings.top**3 + settings.variants))
     n_new = n_without = 0
-    for part in range(0, reductions.num_rows, _BATCH):
-        rows, failed = _rows(lake, reductions.slice(part, _BATCH), settings, band)
+    for part in range(0, reductions.num_rows, n_at_once):
+        rows, failed = _rows(lake, reductions.slice(part, n_at_once), settings, band)
         n_without += failed
-        batch_id = uuid4().hex[:12]
-        stamp = {"timeline_version": version, "batch_id": batch_id, "at": datetime.now(UTC)}
-        table = pa.Table.from_pylist([row | stamp for row in rows], schema=TIMELINES.schema)
+        batch_id, at = uuid4().hex[:12], datetime.now(UTC)
+        stamped = [
+            row | {"timeline_version": versions[row["kind"]], "batch_id": batch_id, "at": at} for row in rows
+        ]
+        table = pa.Table.from_pylist(stamped, schema=TIMELINES.schema)
         file = lake.write_file(TIMELINES.name, [table], stem="timelines")
         if file is not None:
-            merged = lake.commit(TIMELINES.name, [file], stage="timelines", batch_id=batch_id)
+            merged = lake.commit(
+                TIMELINES.name, [file], stage="timelines", batch_id=batch_id, replaced=replaced
+            )
             n_new += sum(one.records for one in merged.files)
-    return WrittenTimelines(n_new, reductions.num_rows, n_without)
+    return WrittenTimelines(n_new, reductions.num_rows - n_without, n_without)
 
 
 def track_of(row: Mapping[str, Any]) -> ReducedTrack:
@@ -145,7 +113,7 @@ def track_of(row: Mapping[str, Any]) -> ReducedTrack:
     return ReducedTrack(
         track_id=row["track_id"],
         duration_s=row["duration_s"],
-        segments=tuple(ReducedSegment(*(one[name] for name in _SAID[1:])) for one in segments),
+        segments=tuple(ReducedSegment(*(one[name] for name in _SAID)) for one in segments),
         descriptors=tuple(one["descriptor"] for one in row["descriptors"]),
         tempi_bpm=tuple(one["tempo_bpm"] for one in row["tempi"]),
         tonics=tuple(one["tonic"] for one in row["tonics"]),
@@ -210,8 +178,10 @@ def _rows(
             if tuple(row[name] for name in _KEY) not in wanted:
                 continue
             try:
-                rows += timeline_rows(row, settings=settings, band=band)
+                made = list(timeline_rows(row, settings=settings, band=band))
             except (TimelineError, ParameterError) as error:
                 failed += 1
                 _LOG.warning("no timelines for track %s: %s", row["track_id"], error)
+            else:
+                rows += made
     return rows, failed

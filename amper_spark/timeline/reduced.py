@@ -145,9 +145,11 @@ def single_region(track: ReducedTrack, *, band: Band, top: int = 2) -> Iterator[
         raise ParameterError(f"top must be at least 1, got {top}")
     end_s = _end(track)
     tonics: tuple[int | None, ...] = track.tonics[:top] or (None,)
-    combinations = product(track.descriptors[:top], track.tempi_bpm[:top], tonics)
-    for variant, (descriptor, tempo_bpm, tonic) in enumerate(combinations):
-        seed = seed_of(track.track_id, SINGLE, variant)
+    combinations = product(*map(enumerate, (track.descriptors[:top], track.tempi_bpm[:top], tonics)))
+    for variant, numbered in enumerate(combinations):
+        ranks, (descriptor, tempo_bpm, tonic) = zip(*numbered, strict=True)
+        # By the ranks: else all music in the first tonic would be played by one half of the instruments.
+        seed = seed_of(track.track_id, SINGLE, variant, half=sum(ranks))
         played_bpm = round(tempo_bpm, _TEMPO_DECIMALS)
         region = _region(1, descriptor, tonic) | {"ringout_at": _ringout(0.0, end_s)}
         action = {"time": 0.0, "add_region": region, "set_instruments": list(band(descriptor, seed))}
@@ -209,14 +211,14 @@ def multi_region(track: ReducedTrack, *, band: Band, variants: int = 10) -> Iter
         yield TrackTimeline(MULTI, variant, seed, parse_timeline(_document(seed, actions, end_s)))
 
 
-def seed_of(of: str, kind: str, number: int) -> int:
-    """Draw a seed: always the same, and even for even numbers.
+def seed_of(of: str, kind: str, number: int, *, half: int | None = None) -> int:
+    """Draw a seed: always the same, and even for even halves, by default for even numbers.
 
     Instruments come from one half of a style for even seeds, from the other for odd ones; so each half plays
     in every other variant.
     """
     digest = hashlib.sha256(f"{of}/{kind}/{number}".encode()).digest()
-    return int.from_bytes(digest[:_SEED_BYTES], "big") // 2 * 2 + number % 2
+    return int.from_bytes(digest[:_SEED_BYTES], "big") // 2 * 2 + (number if half is None else half) % 2
 
 
 def _regions(track: ReducedTrack) -> list[ReducedSegment]:

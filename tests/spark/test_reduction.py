@@ -9,6 +9,7 @@ import pytest
 
 from amper_spark.config import Config
 from amper_spark.errors import AmperSparkError
+from amper_spark.spark.generated import SIZE_TAG
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.reduction import reduction_stage
 from amper_spark.spark.reduction_units import current_labels, reduction_units, reduction_version
@@ -16,7 +17,7 @@ from amper_spark.spark.stage import run_stage
 from amper_spark.spark.views import read_view, spark_view
 from amper_spark.timeline.majorities import reduce_recording
 from tests.labelled_recordings import MODEL, LabelledRecording
-from tests.lake_rows import commit_rows, render_row, track_row
+from tests.lake_rows import commit_rows, track_row
 
 CONFIG = Config()
 FLOOR = CONFIG.reduction.tonic_floor
@@ -146,11 +147,12 @@ def test_renders_are_reduced_only_when_their_corpus_is_named(recordings, tmp_pat
         "tracks",
         [
             song.track,
-            track_row(taught.track_id, corpus="renders", descriptor="rock_indie_happy"),
-            track_row(made.track_id, corpus="timelines", parent_id="0" * 16),
+            track_row(
+                taught.track_id, corpus="renders", descriptor="rock_indie_happy", tags=[(SIZE_TAG, "1")]
+            ),
+            track_row(made.track_id, corpus="timelines", parent_id="0" * 16, tags=[(SIZE_TAG, "1")]),
         ],
     )
-    commit_rows(lake, "renders", [render_row("0" * 16, track_id=made.track_id)])
     commit_rows(lake, "analyses", [song.analysis, taught.analysis, made.analysis])
     commit_rows(lake, "labels", [taught.labels, made.labels])
     with pytest.raises(AmperSparkError, match="renders are left out, unless --corpus names theirs"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from datetime import timedelta
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
 from amper_spark.config import Config
+from amper_spark.spark.current_timelines import current_timelines
 from amper_spark.spark.lake import Lake
 from amper_spark.spark.loop_schemas import REDUCTIONS
 from amper_spark.spark.reduction_units import current_labels, reduction_version
@@ -76,10 +79,18 @@ def lake(recordings, tmp_path):
     return lake
 
 
-def write(lake, **settings):
-    timelines = CONFIG.timelines.model_copy(update=settings)
-    config = CONFIG.model_copy(update={"timelines": timelines})
-    return write_missing_timelines(lake, current_labels(lake, MODEL), config)
+def config_of(**settings):
+    return CONFIG.model_copy(update={"timelines": CONFIG.timelines.model_copy(update=settings)})
+
+
+def write(lake, *, limit=None, **settings):
+    return write_missing_timelines(lake, current_labels(lake, MODEL), config_of(**settings), limit=limit)
+
+
+def current(lake, **settings):
+    """How many timelines of each kind are those of a configuration."""
+    rows = current_timelines(lake, current_labels(lake, MODEL), config_of(**settings))
+    return Counter(rows["kind"].to_pylist())
 
 
 def test_every_reduction_gets_its_timelines_once(lake, recordings):
@@ -105,6 +116,10 @@ def test_more_variants_leave_those_that_are_there_as_they_are(lake):
     write(lake)
     before = lake.read("timelines")
     assert write(lake, variants=12).new == 4
+    assert current(lake, variants=12) == {"single": 8, "multi": 24}
+    assert current(lake) == {"single": 8, "multi": 20}
+    assert current(lake, variants=5) == {"single": 8, "multi": 10}
+    assert write(lake, variants=5).tracks == write(lake).tracks == 0
     after = lake.read("timelines")
     kept = after.filter(pc.is_in(after["timeline_id"], before["timeline_id"].combine_chunks()))
     order = [("timeline_id", "ascending")]
@@ -124,13 +139,62 @@ def test_a_new_reduction_gets_timelines_beside_the_others(lake, recordings):
 def test_what_no_timeline_can_be_written_for_is_told_and_the_others_are(lake, recordings, caplog):
     commit_rows(lake, "reductions", [reduction(recordings[2], duration_s=7_200.0)])
     written = write(lake)
-    assert str(written) == "28 new timelines of 3 recordings; none for 1 recording"
+    assert str(written) == "28 new timelines of 2 recordings; none for 1 recording"
     assert f"no timelines for track {recordings[2].track_id}: /spans/1/time: must be at most" in caplog.text
 
 
-def test_other_rules_or_models_have_timelines_of_their_own(lake, recordings):
-    commit_rows(lake, "reductions", [reduction(recordings[2], reduction_version="older")])
+def test_a_recording_has_all_of_its_timelines_or_none(lake, recordings, caplog):
+    """One region would do, but these segments are in each other's way."""
+    untiled = reduction(recordings[2])
+    untiled["segments"][1]["start_s"] = 7.0
+    commit_rows(lake, "reductions", [untiled])
+    for count in (28, 0):
+        assert write(lake).new == count
+        assert f"no timelines for track {recordings[2].track_id}: the segments" in caplog.text
+        caplog.clear()
+
+
+def test_reductions_by_other_rules_or_models_have_no_timelines(lake, recordings):
+    others = ({"reduction_version": "older"}, {"model_version": "other/1@0"})
+    commit_rows(lake, "reductions", [reduction(recordings[2], **told) for told in others])
     assert write(lake).tracks == 2
+
+
+def test_what_is_reduced_again_gets_timelines_again(lake, recordings):
+    write(lake)
+    before = {row["timeline_id"]: row["at"] for row in lake.read("timelines").to_pylist()}
+    later = max(before.values()) + timedelta(microseconds=1)
+    again = [
+        reduction(recordings[0], at=later, tonics=[{"tonic": 2, "votes": 1, "support": 1.0}]),
+        reduction(recordings[1], at=later),
+    ]
+    lake_again = Lake(lake.uri + "-again")
+    for table in ("tracks", "analyses", "labels", "timelines"):
+        commit_rows(lake_again, table, lake.read(table).to_pylist())
+    commit_rows(lake_again, "reductions", again)
+    assert not current(lake_again)
+    assert write(lake_again).tracks == 2
+    assert current(lake_again) == {"single": 8, "multi": 20}
+    assert write(lake_again).tracks == 0
+    rows = {row["timeline_id"]: row for row in lake_again.read("timelines").to_pylist()}
+    of_second = [row for row in rows.values() if row["track_id"] == recordings[1].track_id]
+    assert {row["timeline_id"] for row in of_second} <= before.keys()
+    assert all(row["at"] >= later for row in of_second)
+
+
+def test_no_more_than_the_limit(lake):
+    assert [write(lake, limit=1).tracks for _ in range(3)] == [1, 1, 0]
+
+
+def test_each_half_of_the_instruments_plays_in_each_tonic_and_tempo(lake, recordings):
+    tonics = [{"tonic": tonic, "votes": 1, "support": 0.5} for tonic in (0, 7)]
+    commit_rows(lake, "reductions", [reduction(recordings[2], tonics=tonics)])
+    write(lake)
+    rows = lake.read("timelines").to_pylist()
+    singles = [row for row in rows if row["kind"] == "single" and row["track_id"] == recordings[2].track_id]
+    assert len(singles) == 8
+    for name in ("descriptor", "tempo_bpm", "tonic"):
+        assert set(Counter((row[name], row["seed"] % 2) for row in singles).values()) == {2}
 
 
 def test_either_kind_can_be_left_out(lake):
