@@ -15,7 +15,7 @@ ANALYSIS = "0123456789ab"
 
 _DESCRIPTORS = [load_catalogue()[name] for name in (
     "cinematic_ambient_dreamy", "cinematic_ambient_tense", "electronica_downtempo_lounge",
-    "rock_indie_happy", "rock_indie_driving", "rock_indie_restless",
+    "rock_indie_happy", "rock_indie_driving", "rock_classic_driving",
 )]  # fmt: skip
 _SEGMENT = ANALYSES.schema.field("segments").type.value_type
 _LABELLED = LABELS.schema.field("windows").type.value_type
@@ -83,17 +83,19 @@ def _windows(rng, count):
     frame["confidence"] = _shares(rng, count)
     frame["abstained"] = rng.random(count) < rng.choice([0, 0.3, 1])
     near_bpm = rng.choice([63.9, 64.0, 90.0, 119.9, 127.9, 128.0, 181.0], count)
-    frame["tempo"] = (near_bpm * rng.choice([1, 1.004, 1.013], count)).astype(np.float32)
+    frame["tempo"] = (near_bpm * rng.choice([1, 1.004, 1.013, 1.025], count)).astype(np.float32)
     frame["tempo_alternative"] = (frame["tempo"] * rng.choice([0.5, 1.5], count)).astype(np.float32)
-    frame["pulse_clarity"] = _shares(rng, count) * np.float32(rng.choice([0, 1, 1]))
+    has_pulse = rng.random(count) < rng.choice([0, 0.7, 1])
+    frame["pulse_clarity"] = _shares(rng, count) * has_pulse.astype(np.float32)
     frame["tonic"] = rng.choice([0, 2, 7], count)
     frame["tonic_strength"] = rng.choice(np.array([0, 0.01, 0.02, 0.3], np.float32), count)
     return frame
 
 
 def _segments(rng, duration_s, count):
-    edges = np.sort(np.round(rng.uniform(0.1, duration_s, count - 1), 3))
-    edges = np.concatenate([[0], np.unique(edges[edges < duration_s]), [duration_s]])
+    # At whole seconds centres of windows are on edges, and segments between two centres have no nearest one.
+    edges = np.sort(np.round(rng.uniform(0.1, duration_s, count - 1), rng.choice([0, 3])))
+    edges = np.concatenate([[0], np.unique(edges[(edges > 0) & (edges < duration_s)]), [duration_s]])
     times = {"start_s": edges[:-1], "end_s": edges[1:]}
     return pd.DataFrame(
         {"segment": range(len(edges) - 1), "section": rng.integers(0, 3, len(edges) - 1), **times}

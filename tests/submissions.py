@@ -17,17 +17,22 @@ from pathlib import Path
 import psutil
 import soundfile
 
+from amper_spark.config import Config
 from amper_spark.descriptors.catalogue import load_catalogue
+from amper_spark.spark.current_timelines import timeline_versions
 from amper_spark.spark.lake import Lake
-from amper_spark.spark.loop_schemas import TIMELINES
+from amper_spark.spark.loop_schemas import REDUCTIONS, TIMELINES
+from amper_spark.spark.reduction_units import reduction_version
+from amper_spark.spark.schemas import LABELS
 from amper_spark.spark.sources import etag_of, local_path
 from amper_spark.timeline.parsing import dump_timeline
 from amper_spark.timeline.single import single_timeline
-from tests.lake_rows import _row, commit_rows, track_row
+from tests.lake_rows import _row, analysis_row, commit_rows, filled, track_row
 
 ROOT = Path(__file__).parents[1]
 PROXY = Path(__file__).parent / "render" / "faulty_proxy.py"
 MODEL = "made-up/1@0"
+CONFIG = Config()
 MAIN = "from amper_spark.cli import main; main()"
 
 
@@ -41,8 +46,8 @@ def timeline_row(timeline_id, track_id="song", *, duration_s=1.0, document=None,
         "etag": "new",
         "analysis_version": "analysis",
         "model_version": MODEL,
-        "reduction_version": "reduction",
-        "timeline_version": "timeline",
+        "reduction_version": reduction_version(CONFIG.reduction),
+        "timeline_version": timeline_versions(CONFIG.timelines, load_catalogue())[told.get("kind", "single")],
         "kind": "single",
         "seed": 7,
         "descriptor": descriptor,
@@ -53,8 +58,15 @@ def timeline_row(timeline_id, track_id="song", *, duration_s=1.0, document=None,
 
 
 def lake_of(folder, rows, *, tracks=("song",)):
+    """A lake with recordings that were analysed, labelled and reduced, and these timelines for them."""
     lake = Lake(folder)
     commit_rows(lake, "tracks", [track_row(track) for track in tracks])
+    commit_rows(lake, "analyses", [analysis_row(track, analysis_version="analysis") for track in tracks])
+    usual = {"etag": "new", "analysis_version": "analysis", "model_version": MODEL}
+    for table in (LABELS, REDUCTIONS):
+        more = {"reduction_version": reduction_version(CONFIG.reduction)} if table is REDUCTIONS else {}
+        told = [usual | more | {"track_id": track} for track in tracks]
+        commit_rows(lake, table.name, [filled(table.schema, one) for one in told])
     commit_rows(lake, "timelines", rows)
     return lake
 

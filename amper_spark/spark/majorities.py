@@ -177,16 +177,17 @@ def ranked_tempo_classes(windows: Column) -> Column:
 
 
 def without_overlaps(ranking: Column, *, is_circular: bool) -> Column:
-    """Leave out bins that overlap with a better one."""
+    """Leave out bins that overlap with a better one that stays, of a ranking from the best on."""
 
     def overlaps(one: Column, other: Column) -> Column:
         apart = F.abs(one["step"] - other["step"])
         return (apart == 1) | (apart == STEPS - 1) if is_circular else apart == 1
 
-    return F.filter(
-        ranking,
-        lambda one: ~F.exists(ranking, lambda other: overlaps(one, other) & (other < one)),
-    )
+    def with_next(kept: Column, one: Column) -> Column:
+        is_taken = F.exists(kept, lambda other: overlaps(one, other))
+        return F.when(is_taken, kept).otherwise(F.concat(kept, F.array(one)))
+
+    return F.aggregate(ranking, F.slice(ranking, 1, 0), with_next)
 
 
 def class_tempo(windows: Column, place: Column) -> Column:

@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 LABELS_FILE, ANALYSES_FILE = "labels_file", "analyses_file"
 """The columns of a unit that say in which files of these tables its rows are."""
 
-_REVISION = 1
+_REVISION = 2
 """Raised whenever the same labels come down to something else."""
 _WINDOW_BYTES = 100  # of what is read of a window
 _TRACK = ["track_id", "etag"]

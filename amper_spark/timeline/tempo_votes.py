@@ -117,7 +117,7 @@ def rank_tempo_classes(*, tempo_bpm: Tempi, pulse_clarity: Tempi) -> list[TempoC
     -------
     list of TempoClass
         Those with most votes first; of equals those with the clearer pulses, then the slower ones. Bins that
-        overlap with a better one are left out.
+        overlap with a better one of the list are left out.
 
     Examples
     --------
@@ -133,13 +133,9 @@ def rank_tempo_classes(*, tempo_bpm: Tempi, pulse_clarity: Tempi) -> list[TempoC
     votes = _pairs(np.bincount(step, minlength=STEPS))
     clear = _pairs(np.bincount(step, clarity, minlength=STEPS).astype(np.int64))
     merit = [(int(votes[at]), int(clear[at]), -at) for at in range(STEPS)]
-    peaks = [
-        at
-        for at in range(STEPS)
-        if votes[at] and merit[at] > merit[at - 1] and merit[at] > merit[(at + 1) % STEPS]
-    ]
-    ranked = sorted(peaks, key=lambda at: merit[at], reverse=True)
-    return [TempoClass(at, _median(folded_bpm, step, at), int(votes[at])) for at in ranked]
+    ranked = sorted(np.flatnonzero(votes).tolist(), key=lambda at: merit[at], reverse=True)
+    kept = _without_overlaps(ranked, apart=(1, STEPS - 1))
+    return [TempoClass(at, _median(folded_bpm, step, at), int(votes[at])) for at in kept]
 
 
 @dataclass(frozen=True)
@@ -183,19 +179,10 @@ class RecordingTempi:
     def ranked(self) -> list[tuple[float, int]]:
         """Rank the first `MOST_TEMPI`: BPM and votes, those with most votes first, then the slower."""
         votes = self.votes + np.append(self.votes[1:], 0)
-        merit = [(int(count), -at) for at, count in enumerate(votes)]
-        nothing = (0, 0)
-        peaks = [
-            at
-            for at, count in enumerate(votes)
-            if count
-            and merit[at] > (merit[at - 1] if at else nothing)
-            and merit[at] > (merit[at + 1] if at + 1 < len(merit) else nothing)
-        ]
-        ranked = sorted(peaks, key=lambda at: merit[at], reverse=True)[:MOST_TEMPI]
+        ranked = sorted(np.flatnonzero(votes).tolist(), key=lambda at: (-votes[at], at))
         return [
             (float(np.median(self.tempo_bpm[(self.step == at) | (self.step == at + 1)])), int(votes[at]))
-            for at in ranked
+            for at in _without_overlaps(ranked, apart=(1,))[:MOST_TEMPI]
         ]
 
     def in_its_octave(self, tempo: TempoClass) -> float:
@@ -220,6 +207,15 @@ class RecordingTempi:
 def _millionths(values: Tempi) -> npt.NDArray[np.int64]:
     """Turn shares into whole numbers, whose sums do not depend on the order in which they are added."""
     return np.floor(np.asarray(values, np.float64) * _MILLIONTHS).astype(np.int64)
+
+
+def _without_overlaps(ranked: list[int], *, apart: tuple[int, ...]) -> list[int]:
+    """Leave out bins that overlap with a better one that stays: no window is in two that are left."""
+    kept: list[int] = []
+    for at in ranked:
+        if not any(abs(at - other) in apart for other in kept):
+            kept.append(at)
+    return kept
 
 
 def _pairs(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

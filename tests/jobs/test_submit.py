@@ -169,13 +169,16 @@ def test_what_is_chosen(tmp_path, fresh):
         assert f"{len(documents)} to do, " in done.stderr
         return {document["timeline_id"][0] for document in documents}
 
-    assert chosen() == {"0", "1", "5"}
+    assert chosen() == {"0", "1"}
     assert chosen("--kind", "multi") == {"1"}
-    assert len(chosen("--limit", 2)) == 2
+    assert len(chosen("--limit", 1)) == 1
     assert not lake.exists("renders")
     assert logged(lake) == []
     nobody = error_line(submit(lake, "--dry-run", "--model", "nobody/1@0", status=1))
-    assert f"no timelines by labels of model nobody/1@0 are in {lake.uri}: run `amper-spark reduce" in nobody
+    assert "model nobody/1@0 has labelled nothing" in nobody
+    none = error_line(submit(lake, "--dry-run", "--set", "reduction.tonic_floor=0.5", status=1))
+    assert "no timelines, by labels of model made-up/1@0 and the rules of this configuration" in none
+    assert f"run `amper-spark reduce --lake {lake.uri}`" in none
     assert "no corpus 'demos'" in error_line(submit(lake, "--dry-run", "--corpus", "demos", status=1))
     assert "rendered from timelines" in error_line(submit(lake, "--dry-run", "--into", "demo", status=1))
     assert "--into" in error_line(submit(lake, "--dry-run", "--into", "../x", status=2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
@@ -17,7 +19,7 @@ from amper_spark.spark.stage import run_stage
 from amper_spark.spark.views import read_view, spark_view
 from amper_spark.timeline.majorities import reduce_recording
 from tests.labelled_recordings import MODEL, LabelledRecording
-from tests.lake_rows import commit_rows, track_row
+from tests.lake_rows import AT, analysis_row, commit_rows, track_row
 
 CONFIG = Config()
 FLOOR = CONFIG.reduction.tonic_floor
@@ -129,10 +131,11 @@ def test_what_cannot_be_reduced_is_refused_and_the_rest_goes_on(spark, recording
 
 def test_only_what_is_there_now_is_reduced(lake, recordings, tmp_path):
     lake = Lake(tmp_path)
-    first, changed = list(recordings.values())[4:6]
-    commit_rows(lake, "tracks", [first.track, track_row(changed.track_id, etag="newer")])
-    commit_rows(lake, "analyses", [first.analysis, changed.analysis])
-    commit_rows(lake, "labels", [first.labels, changed.labels])
+    first, changed, deleted = list(recordings.values())[4:7]
+    tracks = [first.track, track_row(changed.track_id, etag="newer"), deleted.track | {"deleted_at": AT}]
+    commit_rows(lake, "tracks", tracks)
+    commit_rows(lake, "analyses", [first.analysis, changed.analysis, deleted.analysis])
+    commit_rows(lake, "labels", [first.labels, changed.labels, deleted.labels])
     assert current_labels(lake, MODEL)["track_id"].to_pylist() == [first.track_id]
     with pytest.raises(AmperSparkError, match=f"has labelled nothing.*{MODEL} has: --model"):
         current_labels(lake, "amper-descriptors/2@ffffffffffff")
@@ -161,6 +164,41 @@ def test_renders_are_reduced_only_when_their_corpus_is_named(recordings, tmp_pat
     chosen = {corpus: current_labels(lake, MODEL, corpus=corpus) for corpus in (None, "renders", "timelines")}
     names = [song.track_id, taught.track_id, made.track_id]
     assert [rows["track_id"].to_pylist() for rows in chosen.values()] == [[name] for name in names]
+
+
+def test_labels_are_those_of_the_last_analysis_that_the_model_fits(recordings, tmp_path, caplog):
+    lake = Lake(tmp_path)
+    older, unlabelled, quarantined, other = list(recordings.values())[4:8]
+    commit_rows(lake, "tracks", [one.track for one in (older, unlabelled, quarantined, other)])
+    later, latest = AT + timedelta(hours=1), AT + timedelta(hours=2)
+    analyses = [
+        older.analysis,
+        older.analysis | {"analysis_version": "again", "at": later},
+        older.analysis | {"analysis_version": "unknown to the model", "at": latest},
+        unlabelled.analysis,
+        unlabelled.analysis | {"analysis_version": "again", "at": later},
+        quarantined.analysis,
+        analysis_row(quarantined.track_id, reason="silent", analysis_version="again", at=later),
+        other.analysis,
+    ]
+    commit_rows(lake, "analyses", analyses)
+    labels = [older.labels, older.labels | {"analysis_version": "again"}, unlabelled.labels]
+    commit_rows(lake, "labels", [*labels, quarantined.labels])
+    chosen = current_labels(lake, MODEL).select(["track_id", "analysis_version"]).to_pylist()
+    assert chosen == [{"track_id": older.track_id, "analysis_version": "again"}]
+    assert "2 analysed recordings left out: score labels them" in caplog.text
+
+
+def test_what_is_done_is_left_unless_it_is_forced(lake, reduced):
+    labels = current_labels(lake, MODEL)
+    counts = [
+        (units.num_rows, done_before)
+        for units, done_before in (
+            reduction_units(lake, labels, settings=CONFIG.reduction, **options)
+            for options in ({}, {"force": True}, {"force": True, "limit": 3})
+        )
+    ]
+    assert counts == [(0, len(reduced)), (len(reduced), 0), (3, 0)]
 
 
 def test_other_rules_are_another_reduction(lake, reduced):

@@ -55,6 +55,15 @@ def test_windows_around_an_edge_vote_together():
         assert found.folded_bpm == pytest.approx(64.064 if step == 0 else edge_bpm * 1.001)
 
 
+def test_a_bin_is_left_out_only_for_a_better_one_that_stays():
+    """As in music that drifts: the second bin overlaps with the first, the third does not."""
+    drifting = [116.5] * 5 + [117.7] * 5 + [118.8] * 4 + [120.0] * 4
+    first, second = classes(drifting)
+    assert (first.votes, second.votes) == (10, 8)
+    votes = dict(recording(drifting, drifting).ranked())
+    assert sorted(round(tempo_bpm, 1) for tempo_bpm in votes) == [117.1, 119.4]
+
+
 def test_a_tempo_its_half_and_its_double_are_one():
     (found,) = classes([60, 120, 240, 119.5])
     assert (found.folded_bpm, found.votes) == (120.0, 4)
