@@ -45,6 +45,7 @@ from amper_spark.report.overlay import overlay_picture
 from amper_spark.report.pictures import save_picture, waveform_envelope
 from amper_spark.report.show import find_tracks
 from amper_spark.spark.lake import Lake
+from amper_spark.spark.loop_schemas import REDUCTIONS
 from amper_spark.spark.sources import local_path
 from amper_spark.timeline.actions import apply_actions
 from amper_spark.timeline.parsing import parse_timeline
@@ -108,14 +109,22 @@ def main() -> None:
 
 def read_pairs(lake: Lake) -> list[dict[str, Any]]:
     """Read the renders of several regions, with their timelines and the segments that these are for."""
-    timelines = lake.read("timelines", ["timeline_id", "track_id", "kind", "variant", "duration_s"])
+    columns = ["timeline_id", "kind", "variant", "duration_s", *REDUCTIONS.key]
+    timelines = lake.read("timelines", columns)
     renders = lake.read("renders", ["timeline_id", "status", "uri", "completed"])
     rows = renders.filter(pc.field("status") == "CREATED").join(
         timelines.filter(pc.field("kind") == "multi"), "timeline_id", join_type="inner"
     )
-    segments = {row["track_id"]: row["segments"] for row in lake.read("reductions").to_pylist()}
+    reductions = lake.read("reductions", [*REDUCTIONS.key, "segments"]).to_pylist()
+    segments = {tuple(row[name] for name in REDUCTIONS.key): row["segments"] for row in reductions}
     order = [("track_id", "ascending"), ("variant", "ascending")]
-    return [row | {"segments": segments[row["track_id"]]} for row in rows.sort_by(order).to_pylist()]
+    pairs = [
+        row | {"segments": segments[tuple(row[name] for name in REDUCTIONS.key)]}
+        for row in rows.sort_by(order).to_pylist()
+    ]
+    if not pairs:
+        raise SystemExit(f"no renders of several regions are in {lake.uri}: run amper-spark submit")
+    return pairs
 
 
 def measured(pair: Mapping[str, Any], rng: np.random.Generator) -> Measured:

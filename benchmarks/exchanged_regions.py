@@ -42,7 +42,7 @@ def heard_late_s(document: Mapping[str, Any], font: Font) -> list[float]:
     Returns
     -------
     list of float
-        In s, a number a region; below 0 is too early.
+        In s, a number a region; below 0 is too early, infinite where nothing is heard.
     """
     first = _mastered(document, font)
     late_s = []
@@ -52,7 +52,7 @@ def heard_late_s(document: Mapping[str, Any], font: Font) -> list[float]:
         near = slice(start, start + round(_NEAR_S * _RATE))
         difference = np.abs(first - second).max(axis=0)
         (differs,) = np.nonzero(difference > _AUDIBLE * np.abs(first[:, near]).max())
-        late_s.append(float(differs[0] - start) / _RATE)
+        late_s.append(float(differs[0] - start) / _RATE if len(differs) else float("inf"))
     return late_s
 
 
