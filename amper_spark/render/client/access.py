@@ -106,7 +106,8 @@ def base_url(url: str) -> str:
     if "@" in parts.netloc:
         raise ParameterError("the URL of a render service holds no user name: the token is told otherwise")
     if parts.scheme not in _PORTS or not host or parts.query or parts.fragment:
-        raise ParameterError(f"a render service is at a URL such as http://127.0.0.1:8080, not at {url!r}")
+        # What was given is not repeated: a token may be in it.
+        raise ParameterError("a render service is at a URL such as http://127.0.0.1:8080, without a query")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix(_VERSION).rstrip('/')}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -108,7 +109,7 @@ def document_of(response: httpx.Response) -> dict[str, Any]:
         raise PassingError(f"status {response.status_code} with content of type {told or 'none'!r}")
     try:
         document = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not ("data" in document or "errors" in document):
         raise PassingError(f"status {response.status_code} with content that is no JSON:API document")
@@ -217,5 +218,6 @@ def _files(told: object) -> list[MadeFile]:
 
 
 def _number(told: object, kind: type) -> Any:
-    is_number = isinstance(told, (int, float)) and not isinstance(told, bool)
-    return kind(told) if is_number else None
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not math.isfinite(told):
+        return None
+    return kind(told)

@@ -42,7 +42,7 @@ class Content:
     sha256: str
 
 
-def save(chunks: Iterable[bytes], file: Path) -> Content:
+def save(chunks: Iterable[bytes], file: Path, *, at_most_bytes: int | None = None) -> Content:
     """Write a file as it comes, and see to it that it stays.
 
     Parameters
@@ -50,16 +50,25 @@ def save(chunks: Iterable[bytes], file: Path) -> Content:
     chunks : iterable of bytes
     file : Path
         What was there is replaced.
+    at_most_bytes : int, optional
+        Nothing more is written.
 
     Returns
     -------
     Content
+
+    Raises
+    ------
+    DamagedError
+        There is more.
     """
     digest = hashlib.sha256()
     with file.open("wb") as stream:
         for chunk in chunks:
             digest.update(chunk)
             stream.write(chunk)
+            if at_most_bytes is not None and stream.tell() > at_most_bytes:
+                raise DamagedError(f"it has more than {at_most_bytes:,} bytes")
         stream.flush()
         os.fsync(stream.fileno())
         return Content(stream.tell(), digest.hexdigest())

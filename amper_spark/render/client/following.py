@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ Steps = dict[str, dict[str, Any]]
 _TRIES = 6
 _MORE_WAIT = 1.5
 _LEAST_WAIT_SHARE = 0.7
+_HEADER_BYTES, _BYTES_PER_S = 1_000_000, 192_000 * 8  # stereo, 32 bits: no WAV is larger
 
 
 class Follower:
@@ -120,7 +122,9 @@ class Follower:
         return _created(steps, placed, told["sha256"])
 
     def _rendered(self, order: TimelineOrder, steps: Steps) -> Outcome:
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
+            if number:
+                self._service.patience.wait(wait_before(number))
             render_id = _render_id(steps) or self._submit(order, steps)
             try:
                 rendering = self._ended(order, render_id)
@@ -140,6 +144,7 @@ class Follower:
             self._write(order, steps, SUBMITTING, {"service": self._name, "at": _now()})
         rendering = self._service.submit(order)
         self._write(order, steps, SUBMITTED, {"render_id": rendering.id})
+        self._service.patience.wait(random.uniform(_LEAST_WAIT_SHARE * self._poll_s, self._poll_s))  # noqa: S311 - no secret
         return rendering.id
 
     def _confirm(self, order: TimelineOrder, steps: Steps, rendering: Rendering) -> None:
@@ -192,7 +197,8 @@ class Follower:
     def _fetched(self, order: TimelineOrder, steps: Steps, made: MadeFile) -> Outcome:
         self._write(order, steps, FETCHING, {"at": _now()})
         with self._shelf.passing(order.place) as file:
-            content = self._service.download(made.download_url, file)
+            at_most_bytes = made.size_bytes or _most_bytes(order.duration_s)
+            content = self._service.download(made.download_url, file, at_most_bytes=at_most_bytes)
             check_file(file, content, made=made, duration_s=order.duration_s)
         placed = self._shelf.find(order.place)
         if placed is None:
@@ -208,6 +214,10 @@ def outcome_of(told: Mapping[str, Any]) -> Outcome:
     """Read an outcome from the log."""
     file = told["file"]
     return Outcome(**{**told, "file": None if file is None else Placed(**file)})
+
+
+def _most_bytes(duration_s: float) -> int:
+    return _HEADER_BYTES + math.ceil(duration_s * _BYTES_PER_S)
 
 
 def _created(steps: Steps, placed: Placed, sha256: str) -> Outcome:

@@ -57,8 +57,16 @@ class TimelineOrder:
     idempotency_key = name
 
     def document(self) -> dict[str, Any]:
-        """Give the timeline as it is sent: signed, so that its render can be told from those of others."""
-        document: dict[str, Any] = json.loads(self.timeline)
+        """Give the timeline as it is sent: signed, so that its render can be told from those of others.
+
+        Raises
+        ------
+        ValueError
+            It is no JSON object.
+        """
+        document = json.loads(self.timeline)
+        if not isinstance(document, dict):
+            raise ValueError("a timeline is an object")
         meta = document.get("meta")
         return {**document, "meta": {**(meta if isinstance(meta, dict) else {}), _META: self.name}}
 

@@ -25,6 +25,7 @@ _LEAST_SHARE = 0.5
 _LATER_SHARE, _LATER_S = 0.1, 1.0
 _MAX_DOUBLINGS = 20
 _KEPT = "What was rendered is kept: run it again"
+_LATELY = 0.25  # of the patience
 _QUIET_TRIES, _WARN_EVERY_S = 3, 60.0
 
 
@@ -34,7 +35,7 @@ class Patience:
     Parameters
     ----------
     patience_s : float > 0
-        For how long on end a request may fail.
+        For how long on end a request may fail, from its first failure on.
     stop : threading.Event
         Once it is set, nobody waits any more.
     """
@@ -70,9 +71,10 @@ class Patience:
         OwnTroubleError
             It has failed for too long, while other requests were answered.
         ServiceError
-            It has failed for too long, and so has everything else; or the service has too much to do.
+            It has failed for too long, and so has everything else; or the service wants to be asked again
+            only when patience has ended. As long as others are answered, it may be too busy for this one.
         """
-        began_s = time.monotonic()
+        failed_s: float | None = None
         number = 0
         while True:
             self.wait(0)
@@ -80,14 +82,16 @@ class Patience:
                 result = request()
             except PassingError as error:
                 problem = str(error)
+                now_s = time.monotonic()
+                failed_s = now_s if failed_s is None else failed_s
                 wait_s = wait_before(number, error.retry_after_s)
                 _LOG.debug("%s: again in %.2f s", error, wait_s)
-                if time.monotonic() + wait_s - began_s > self._patience_s:
-                    raise self._given_up(error, began_s) from error
+                if now_s + wait_s - failed_s > self._patience_s and not self._is_only_busy(error):
+                    raise self._given_up(error, now_s - failed_s) from error
             else:
                 self._answered_s = time.monotonic()
                 return result
-            if number >= _QUIET_TRIES and self._answered_s < began_s:
+            if number >= _QUIET_TRIES and self._answered_s < failed_s:
                 self._warn(problem)
             self.wait(wait_s)
             number += 1
@@ -99,13 +103,21 @@ class Patience:
             patience = format_duration(self._patience_s)
             _LOG.warning("the render service does not answer: asked again for %s: %s", patience, problem)
 
-    def _given_up(self, error: PassingError, began_s: float) -> Exception:
-        if self._answered_s > began_s and not error.is_busy:
-            return OwnTroubleError(f"{error}, for {format_duration(time.monotonic() - began_s)}")
+    def _is_only_busy(self, error: PassingError) -> bool:
+        wanted_s = error.retry_after_s or 0.0
+        return error.is_busy and wanted_s <= self._patience_s and self._others_are_answered()
+
+    def _others_are_answered(self) -> bool:
+        """Whether anybody was answered of late: long ago says nothing, the service may be gone since."""
+        return time.monotonic() - self._answered_s < _LATELY * self._patience_s
+
+    def _given_up(self, error: PassingError, failing_s: float) -> Exception:
+        if self._others_are_answered() and not error.is_busy:
+            return OwnTroubleError(f"{error}, for {format_duration(failing_s)}")
         if error.retry_after_s is not None:
             later = f"wants to be asked again in {format_duration(error.retry_after_s)}"
             return ServiceError(f"the render service has too much to do, and {later}: {error}. {_KEPT}")
-        waited = format_duration(time.monotonic() - began_s)
+        waited = format_duration(failing_s)
         return ServiceError(f"the render service has not answered for {waited}: {error}. {_KEPT}")
 
 
@@ -117,7 +129,7 @@ def wait_before(number: int, retry_after_s: float | None = None) -> float:
     number : int >= 0
         Of tries that came after failures so far.
     retry_after_s : float, optional
-        What the service has asked for; it is waited for that long at least.
+        What the service has asked for; it is waited for that long at least, and for longer each time.
 
     Returns
     -------
@@ -129,10 +141,12 @@ def wait_before(number: int, retry_after_s: float | None = None) -> float:
     >>> 0.125 <= wait_before(0) <= 0.25, wait_before(0, retry_after_s=20.0) >= 20
     (True, True)
     """
-    if retry_after_s is not None:
-        return retry_after_s + random.uniform(0, min(_LATER_S, _LATER_SHARE * retry_after_s))  # noqa: S311 - no secret
     longest_s = min(_FIRST_WAIT_S * 2.0 ** min(number, _MAX_DOUBLINGS), _LONGEST_WAIT_S)
-    return random.uniform(_LEAST_SHARE * longest_s, longest_s)  # noqa: S311 - as above
+    wait_s = random.uniform(_LEAST_SHARE * longest_s, longest_s)  # noqa: S311 - no secret
+    if retry_after_s is None:
+        return wait_s
+    later_s = random.uniform(0, min(_LATER_S, _LATER_SHARE * retry_after_s))  # noqa: S311 - as above
+    return max(wait_s, retry_after_s + later_s)
 
 
 def retry_after_s(header: str | None, *, now: datetime | None = None) -> float | None:

@@ -23,7 +23,7 @@ from amper_spark.render.client.answers import (
     reasons_of,
     rendering_of,
 )
-from amper_spark.render.client.downloads import Content, save
+from amper_spark.render.client.downloads import Content, DamagedError, save
 from amper_spark.render.client.trouble import ForgottenError, PassingError, RefusedError, ServiceError
 
 if TYPE_CHECKING:
@@ -124,7 +124,11 @@ class RenderService:
         ServiceError
             See `check`.
         """
-        attributes = {"timeline": order.document(), "preset": _PRESET, "make_timeline": True}
+        try:
+            timeline = order.document()
+        except ValueError as error:
+            raise RefusedError(f"the timeline in the table is no document: {error}") from error
+        attributes = {"timeline": timeline, "preset": _PRESET, "make_timeline": True}
         body = {"data": {"type": "simple_renders", "attributes": attributes}}
         headers = {"Idempotency-Key": order.idempotency_key}
         said: Counter[int] = Counter()
@@ -165,7 +169,7 @@ class RenderService:
 
         return self.patience.until_answered(request)
 
-    def download(self, url: str, file: Path) -> Content:
+    def download(self, url: str, file: Path, *, at_most_bytes: int | None = None) -> Content:
         """Fetch a file.
 
         Parameters
@@ -174,9 +178,13 @@ class RenderService:
             Anywhere; redirects are followed. Only the service itself gets the token.
         file : Path
             To be written.
+        at_most_bytes : int, optional
+            Nothing more is written.
 
         Raises
         ------
+        DamagedError
+            It broke off, or is longer.
         ForgottenError
             It is not there, or not any more, or the link to it is not valid: ask for a new one.
         OSError
@@ -198,14 +206,18 @@ class RenderService:
                 check_passing(answer)
                 if answer.status_code != HTTPStatus.OK:
                     raise ForgottenError
-                return save(self._chunks(answer), file)
+                return save(self._chunks(answer), file, at_most_bytes=at_most_bytes)
 
         return self.patience.until_answered(request)
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        for chunk in response.iter_bytes(_CHUNK_BYTES):
-            self.patience.wait(0)
-            yield chunk
+        try:
+            for chunk in response.iter_bytes(_CHUNK_BYTES):
+                self.patience.wait(0)
+                yield chunk
+        except httpx.HTTPError as error:
+            # From nothing, as in `_explained`.
+            raise DamagedError(f"it broke off: {type(error).__name__}") from None
 
     def _ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> Any:
         response = self._client.request(

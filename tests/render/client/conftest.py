@@ -57,6 +57,18 @@ class Scripted:
         self._server.server_close()
 
 
+class Counted(threading.Event):
+    """Nobody waits, but it is told for how long they would have."""
+
+    def __init__(self):
+        super().__init__()
+        self.waited_s = []
+
+    def wait(self, timeout=None):
+        self.waited_s.append(timeout)
+        return False
+
+
 @pytest.fixture
 def scripted():
     running = []

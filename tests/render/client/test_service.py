@@ -5,24 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import threading
 import traceback
 
 import pytest
 
 from amper_spark.errors import ParameterError
 from amper_spark.render.client.access import AccessToken, base_url, read_token
+from amper_spark.render.client.downloads import DamagedError
 from amper_spark.render.client.orders import TimelineOrder
 from amper_spark.render.client.retrying import Patience
 from amper_spark.render.client.trouble import (
     ForgottenError,
     OwnTroubleError,
-    PassingError,
     RefusedError,
     ServiceError,
-    StoppedError,
 )
-from tests.render.client.conftest import MEDIA_TYPE, answer
+from tests.render.client.conftest import MEDIA_TYPE, Counted, answer
 
 ORDER = TimelineOrder("0123456789abcdef", 2, '{"spans": [], "meta": {"mine": 1}}', 1.0, "timelines/a.wav")
 
@@ -53,13 +51,14 @@ def test_a_submission_is_what_the_contract_says(scripted, serving):
     [
         (429, {}, b""),
         (429, {"Retry-After": "0"}, b""),
-        (503, {"Retry-After": "Sun, 22 Nov 2026 12:00:30 GMT"}, b""),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, b""),
         (500, {}, b"<html>"),
         (408, {}, b""),
         (200, {"Content-Type": "text/html"}, answer()[2]),
         (200, {}, b'{"data": '),
         (200, {}, b'{"data": []}'),
         (200, {}, b"[]"),
+        (200, {}, b"[" * 100_000),
         (502, {}, b""),
         answer(render_id="another"),
         answer(render_id="../../x"),
@@ -187,41 +186,44 @@ def test_what_is_no_url_of_a_service(url):
         base_url(url)
 
 
-def test_whoever_fails_alone_has_trouble_of_its_own():
-    patience = Patience(0.5, threading.Event())
-
-    def fails():
-        patience.until_answered(lambda: None)
-        raise PassingError("the server stumbles")
-
-    with pytest.raises(OwnTroubleError, match="the server stumbles, for "):
-        patience.until_answered(fails)
-
-    def is_busy():
-        patience.until_answered(lambda: None)
-        raise PassingError("too many", is_busy=True)
-
-    with pytest.raises(ServiceError, match="has not answered"):
-        patience.until_answered(is_busy)
+def test_the_service_is_left_alone_for_as_long_as_it_asks_for(scripted, serving):
+    server = scripted((429, {"Retry-After": "7"}, b""), (503, {"Retry-After": "11"}, b""), answer())
+    service = serving(server.url)
+    service.patience = Patience(20, stop := Counted())
+    service.read("a1")
+    first_s, second_s = (waited_s for waited_s in stop.waited_s if waited_s)
+    assert 7 <= first_s <= 8
+    assert 11 <= second_s <= 12
 
 
-def test_nobody_waits_for_what_is_too_far_away():
-    patience = Patience(60, threading.Event())
-
-    def later():
-        raise PassingError("too many", retry_after_s=3_600, is_busy=True)
-
-    with pytest.raises(ServiceError, match="wants to be asked again in 1 h"):
-        patience.until_answered(later)
+@pytest.mark.parametrize("size", ["1e999", "NaN", "true", '"large"'])
+def test_what_is_no_size_is_not_known(scripted, serving, size):
+    code, headers, body = answer(files=[{"download_url": "/x", "size_bytes": 17}])
+    server = scripted((code, headers, body.replace(b"17", size.encode())))
+    (file,) = serving(server.url).read("a1").files
+    assert file.size_bytes is None
 
 
-def test_whoever_waits_can_be_stopped():
-    stop = threading.Event()
-    patience = Patience(3_600, stop)
+def test_no_more_is_written_than_was_announced(scripted, serving, tmp_path):
+    server = scripted((200, {}, bytes(1_000_000)))
+    with pytest.raises(DamagedError, match="more than 1,000 bytes"):
+        serving(server.url).download(f"{server.url}/x", tmp_path / "x", at_most_bytes=1_000)
+    assert (tmp_path / "x").stat().st_size < 500_000
 
-    def fails():
-        stop.set()
-        raise PassingError("nobody answers", retry_after_s=1_800)
 
-    with pytest.raises(StoppedError):
-        patience.until_answered(fails)
+@pytest.mark.parametrize("timeline", ["{", "[]"])
+def test_what_is_no_document_is_never_sent(scripted, serving, timeline):
+    server = scripted(answer())
+    order = TimelineOrder("0" * 16, 1, timeline, 1.0, "x.wav")
+    with pytest.raises(RefusedError, match="no document"):
+        serving(server.url).submit(order)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "url", ["amper_0:@music.example", "music.example/?token=amper_0", "https://x/?token=amper_0"]
+)
+def test_a_url_with_a_token_is_not_repeated(url):
+    with pytest.raises(ParameterError) as raised:
+        base_url(url)
+    assert "amper_0" not in str(raised.value)
