@@ -32,6 +32,7 @@ _CORPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ORDER = ("timeline_id", "attempt", "duration_s", "place")
 _FILE = "timelines_file"
 _CHUNK = 1_000
+_BY_RECORDING = [(name, "ascending") for name in ("track_id", "kind", "variant", "timeline_id")]
 _UNDER_WAY = pa.schema(
     {"timeline_id": pa.string(), "logged_attempt": pa.int64(), "logged_place": pa.string()}
 )
@@ -143,16 +144,18 @@ def choose(lake: Lake, config: Config, wanted: Wanted, logged: Mapping[str, Logg
         _refuse(lake, wanted)
     known = lake.read(RENDERS.name, ["timeline_id", "status", "attempts"])
     rows = rows.join(known, "timeline_id").join(_under_way(logged), "timeline_id")
+    is_open = pc.greater(rows["logged_attempt"], pc.fill_null(rows["attempts"], 0))
+    is_open = pc.fill_null(is_open, fill_value=False)
     is_left = pc.is_null(rows["status"])
     is_failed = pc.fill_null(pc.equal(rows["status"], FAILED), fill_value=False)
-    is_chosen = pc.or_(is_left, pc.is_valid(rows["logged_attempt"]))
+    is_chosen = pc.or_(is_left, is_open)
     if wanted.force:
         is_chosen = pc.or_(is_chosen, pc.invert(is_left))
     elif wanted.retry:
         is_chosen = pc.or_(is_chosen, is_failed)
     others = rows.filter(pc.invert(is_chosen))
     n_failed = others.filter(_is("status", FAILED)).num_rows
-    chosen = _in_order(rows.filter(is_chosen)).slice(0, wanted.limit)
+    chosen = _in_order(_first(rows.append_column("is_open", is_open).filter(is_chosen), wanted.limit))
     return Choice(_as_orders(chosen, wanted.into), others.num_rows - n_failed, n_failed)
 
 
@@ -186,12 +189,20 @@ def _under_way(logged: Mapping[str, LoggedOrder]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_UNDER_WAY)
 
 
+def _first(rows: pa.Table, limit: int | None) -> pa.Table:
+    """Take what is under way first, then what was tried least: so that runs with a limit come to an end."""
+    order = [("is_open", "descending"), ("attempts", "ascending"), *_BY_RECORDING]
+    tried = rows.set_column(
+        rows.schema.get_field_index("attempts"), "attempts", pc.fill_null(rows["attempts"], 0)
+    )
+    return tried.sort_by(order).slice(0, limit)
+
+
 def _in_order(rows: pa.Table) -> pa.Table:
     """Sort rows by recording, but let those of a file stay together."""
-    by_recording = [(name, "ascending") for name in ("track_id", "kind", "variant", "timeline_id")]
-    rows = rows.sort_by(by_recording)
+    rows = rows.sort_by(_BY_RECORDING)
     rank = pc.index_in(rows[_FILE], value_set=pc.unique(rows[_FILE]))
-    return rows.append_column("rank", rank).sort_by([("rank", "ascending"), *by_recording])
+    return rows.append_column("rank", rank).sort_by([("rank", "ascending"), *_BY_RECORDING])
 
 
 def _as_orders(rows: pa.Table, corpus: str) -> pa.Table:
@@ -205,11 +216,15 @@ def _as_orders(rows: pa.Table, corpus: str) -> pa.Table:
     attempt = pc.add(pc.fill_null(rows["attempts"], 0), 1)
     return pa.table({
         "timeline_id": rows["timeline_id"],
-        "attempt": pc.coalesce(rows["logged_attempt"], pc.cast(attempt, pa.int64())),
+        "attempt": pc.coalesce(_where(rows["is_open"], rows["logged_attempt"]), pc.cast(attempt, pa.int64())),
         "duration_s": rows["duration_s"],
-        "place": pc.coalesce(rows["logged_place"], place),
+        "place": pc.coalesce(_where(rows["is_open"], rows["logged_place"]), place),
         _FILE: rows[_FILE],
     })  # fmt: skip
+
+
+def _where(mask: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(mask, values, pa.scalar(None, values.type))
 
 
 def _refuse(lake: Lake, wanted: Wanted) -> NoReturn:

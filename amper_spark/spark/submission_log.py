@@ -154,8 +154,11 @@ class SubmissionLog:
         with explained(self._uri, "read"):
             for path in self._files():
                 name = path.removeprefix(f"{self._folder}/").split("/")[0]
-                with self._filesystem.open_input_stream(path) as stream:
-                    entry = _entry(stream.read())
+                try:
+                    with self._filesystem.open_input_stream(path) as stream:
+                        entry = _entry(stream.read())
+                except FileNotFoundError:
+                    continue  # another run has just committed it
                 if entry is None:
                     _LOG.warning("%s is no step of a submission, and is left aside", path)
                     continue
@@ -165,11 +168,18 @@ class SubmissionLog:
         return orders
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take orders out of the log: they are in the table."""
+        """Take orders out of the log: they are in the table.
+
+        That they have ended is forgotten last: whoever is killed meanwhile does not take them for unfinished.
+        """
         with explained(self._uri, "written"):
             for name in names:
                 folder = f"{self._folder}/{name}"
-                if self._filesystem.get_file_info(folder).type != pyarrow.fs.FileType.NotFound:
+                selector = pyarrow.fs.FileSelector(folder, allow_not_found=True)
+                paths = [info.path for info in self._filesystem.get_file_info(selector)]
+                for path in sorted(paths, key=lambda path: f"-{ENDED}-" in path):
+                    self._filesystem.delete_file(path)
+                if paths:
                     self._filesystem.delete_dir(folder)
 
     def _files(self) -> list[str]:

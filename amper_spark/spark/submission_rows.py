@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amper_spark.render.client.following import outcome_of
-from amper_spark.render.client.orders import ENDED, SUBMITTING
+from amper_spark.render.client.orders import CREATED, ENDED, FAILED, SUBMITTING
 from amper_spark.spark.catalog import track_id
 from amper_spark.spark.generated import SIZE_TAG
 from amper_spark.spark.loop_schemas import RENDERS, TIMELINES
@@ -81,7 +81,11 @@ class Folding:
             outcome = outcome_of(one.steps[ENDED])
             track = _track_row(one, outcome, sources.get(one.timeline_id))
             tracks += [track] if track else []
-            renders.append(self._render_row(one, outcome, track) | {"batch_id": batch, "at": at})
+            row = self._render_row(one, outcome, track)
+            if known is not None and known["status"] == CREATED and outcome.status == FAILED:
+                # There is still the render of before.
+                row = known | {name: row[name] for name in ("attempts", "error")}
+            renders.append(row | {"batch_id": batch, "at": at})
         self._commit_tracks(tracks, batch)
         again = [before[row["timeline_id"]] for row in renders if row["timeline_id"] in before]
         self._commit(RENDERS.name, renders, again, batch)

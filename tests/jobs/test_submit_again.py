@@ -18,7 +18,7 @@ from amper_spark.render.client.orders import TimelineOrder
 from amper_spark.render.server.database import Database
 from amper_spark.render.server.storage import Storage
 from amper_spark.spark.submission_log import SubmissionLog
-from tests.lake_rows import commit_rows, track_row
+from tests.lake_rows import AT, commit_rows, track_row
 from tests.submissions import (
     Family,
     check,
@@ -77,10 +77,10 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path, fresh, seed):
     check(lake, fresh, timelines)
 
 
-def order_of(row, place=None):
+def order_of(row, place=None, attempt=1):
     return TimelineOrder(
         timeline_id=row["timeline_id"],
-        attempt=1,
+        attempt=attempt,
         timeline=row["timeline"],
         duration_s=row["duration_s"],
         place=place or f"timelines/{row['track_id']}/{row['kind']}-{row['variant']}-{row['timeline_id']}.wav",
@@ -148,6 +148,30 @@ def test_a_kill_between_the_tracks_and_the_renders_adds_nothing_twice(tmp_path, 
     shutil.rmtree(Path(lake.table_uri("renders")))
     assert "nothing new" in submit(lake, url=fresh.url, token=fresh.token).stdout
     check(lake, fresh, timelines)
+
+
+def test_an_attempt_that_fails_does_not_take_away_the_render_of_before(tmp_path, fresh):
+    timelines = some_timelines(2)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    first, second = sorted_as(lake.read("renders").to_pylist(), timelines)
+    failed = ended(first, {"uri": None, "size_bytes": 0, "etag": "", "modified_at": AT})
+    failed |= {"status": "FAILED", "error": "refused", "file": None}
+    SubmissionLog(lake).add(order_of(timelines[0], attempt=2), "ended", failed)
+    submit(lake, url=fresh.url, token=fresh.token)
+    again, other = sorted_as(lake.read("renders").to_pylist(), timelines)
+    assert (again["status"], again["attempts"], again["error"]) == ("CREATED", 2, "refused")
+    assert other == second
+    assert all(again[name] == first[name] for name in ("uri", "sha256", "track_id", "completed"))
+
+
+def test_what_is_left_of_the_log_of_a_timeline_that_is_done_is_not_gone_on_with(tmp_path, fresh):
+    timelines = some_timelines(2)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    SubmissionLog(lake).add(order_of(timelines[0]), "submitting", {"service": "gone", "at": AT.isoformat()})
+    assert "nothing new; 2 done before" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    assert len(fresh.jobs()) == 2
 
 
 def sorted_as(renders, timelines):
