@@ -168,15 +168,16 @@ RENDERS = Table(
             column("service", pa.string(), "base URL of the render service, or `embedded`"),
             column("render_id", pa.string(), "id of the job there; null where it was refused", nullable=True),
             column("status", pa.string(), f"{CREATED} or {FAILED}"),
-            column("attempts", pa.int32(), "how often it was submitted, from 1: `submit --retry` counts on"),
+            column("attempts", pa.int32(), "number of the request, from 1: each is made into one render"),
             column("track_id", pa.string(), "the track that the render became", nullable=True),
             column("uri", pa.string(), "where the file is, as in tracks", nullable=True),
             column("sha256", pa.string(), "of the file, 64 hexadecimal digits", nullable=True),
             column("size_bytes", pa.int64(), "size of the file", unit="byte", nullable=True),
             column("completed", pa.string(), "timeline as it was composed", unit="JSON", nullable=True),
             column("error", pa.string(), "why there is no file", nullable=True),
+            column("refused", pa.bool_(), "whether the service cannot make it: `--retry` asks anew then"),
             column("submitted_at", TIMESTAMP, "when it was submitted", unit="UTC"),
-            column("finished_at", TIMESTAMP, "when its file was in place, or it was refused", unit="UTC"),
+            column("finished_at", TIMESTAMP, "when its file was in place, or it had failed", unit="UTC"),
         ]
     ),
 )

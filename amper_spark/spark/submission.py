@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amper_spark.errors import ConfigError
+from amper_spark.errors import ConfigError, ParameterError
 from amper_spark.progress import Progress
-from amper_spark.render.client.access import AccessToken, base_url, read_token
+from amper_spark.render.client.access import AccessToken, base_url, is_loopback, read_token
 from amper_spark.render.client.embedded import embedded_server
 from amper_spark.render.client.following import Follower
-from amper_spark.render.client.orders import FAILED
+from amper_spark.render.client.orders import FAILED, SUBMITTING
 from amper_spark.render.client.retrying import Patience
 from amper_spark.render.client.service import RenderService
 from amper_spark.render.client.submitting import Submitters
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from amper_spark.render.client.trouble import ServiceError
     from amper_spark.spark.lake import Lake
 
+_LOG = logging.getLogger(__name__)
+
 EMBEDDED = "embedded"
 """What the column `service` says of a server that a job has started itself."""
 DATA_FOLDER = "render-server"
@@ -43,6 +47,8 @@ DATA_FOLDER = "render-server"
 
 _LOOK_EVERY_S = 0.2
 _S3 = "s3://"
+_FORGOTTEN_AFTER = timedelta(hours=48)
+"""For so long services know the keys of requests; a log that is older saves nothing."""
 
 
 @dataclass
@@ -74,9 +80,15 @@ class Submission:
     def __post_init__(self) -> None:
         given = self.url or self.config.submit.url
         self.url = None if given is None else base_url(given)
+        if self.url is None and self.token_file is not None:
+            raise ParameterError("--token-file: of which service? Name it as well (--url, or submit.url)")
+        if self.url is not None and self.server_data is not None:
+            raise ParameterError(
+                f"--server-data: no server is started, since {self.url} is asked: leave out one of the two"
+            )
         self._log = SubmissionLog(self.lake)
         self._shelf = RenderShelf(self.lake)
-        self._folding = Folding(self.lake, self._log, self.url or EMBEDDED)
+        self._folding = Folding(self.lake, self._log)
 
     def preview(self) -> Choice:
         """Find out what would be submitted, and change nothing."""
@@ -99,12 +111,18 @@ class Submission:
             Somebody has stopped it. All that was done is kept.
         """
         access = None if self.url is None else (self.url, read_token(self.token_file))
+        if self.url is not None and self.url.startswith("http:") and not is_loopback(self.url):
+            _LOG.warning(
+                "the token goes to %s as plain text, for all in between to read: use https", self.url
+            )
         with self._log.held():
             self._logged = self._log.read()
             for one in self._logged.values():
                 self._shelf.discard_passing(one.place)
-            self._fold()
-            report = Report(choose(self.lake, self.config, self.wanted, self._logged))
+            collected = self._fold()
+            choice = choose(self.lake, self.config, self.wanted, self._logged)
+            report = Report(replace(choice, left_behind=self._forget_old(choice.left_behind)))
+            report.collect(collected)
             if len(report.choice):
                 self._shelf.prepare()
                 with stop_requests() as stop:
@@ -122,13 +140,16 @@ class Submission:
                 self._work(url, token, report, stop)
             except StoppedError:
                 pass
+            except BaseException:
+                stop.set()
+                raise
         if self._trouble is not None:
             raise self._trouble
         if stop.is_set():
             raise KeyboardInterrupt
 
     def _work(self, url: str, token: AccessToken, report: Report, stop: threading.Event) -> None:
-        settings, orders = self.config.submit, report.choice.orders(self.lake)
+        settings = self.config.submit
         tally = Tally(len(report.choice))
         service = RenderService(
             url,
@@ -137,7 +158,6 @@ class Submission:
             timeout_s=settings.timeout_s,
             max_connections=settings.max_in_flight,
         )
-        service.check()
         follower = Follower(
             service,
             self._log,
@@ -152,11 +172,18 @@ class Submission:
             new = LoggedOrder(order.timeline_id, order.attempt, order.place)
             return follower.follow(order, self._logged.setdefault(order.name, new).steps)
 
-        submitters = Submitters(orders, follow, n_threads=settings.max_in_flight, stop=stop)
+        submitters = Submitters(
+            self._orders(service, report.choice), follow, n_threads=settings.max_in_flight, stop=stop
+        )
         with Progress("submit") as progress:
             progress.begin(total=tally.total)
             self._collect(submitters, tally, progress, report)
-        service.close()  # only here: where something went wrong, a thread may still be using it
+        if not stop.is_set():  # or a thread may still be using it
+            service.close()
+
+    def _orders(self, service: RenderService, choice: Choice) -> Iterator[TimelineOrder]:
+        service.check()  # by whichever thread takes the first one: this one has to hear of signals
+        yield from choice.orders(self.lake)
 
     def _collect(self, submitters: Submitters, tally: Tally, progress: Progress, report: Report) -> None:
         settings = self.config.submit
@@ -172,11 +199,20 @@ class Submission:
                 unfolded, folded_s = 0, time.monotonic()
             progress.update(done=tally.done + tally.failed, bad=tally.failed, states=tally.counts())
 
-    def _fold(self) -> None:
+    def _fold(self) -> list[Outcome]:
         ended = {name: one for name, one in list(self._logged.items()) if one.has_ended}
-        self._folding.fold(ended)
+        outcomes = self._folding.fold(ended)
         for name in ended:
             del self._logged[name]
+        return outcomes
+
+    def _forget_old(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Take out of the log what nobody has gone on with for long; name what is left of it."""
+        old = [name for name in names if _is_old(self._logged[name])]
+        self._log.remove(old)
+        for name in old:
+            del self._logged[name]
+        return tuple(name for name in names if name in self._logged)
 
     def _fail(self, trouble: ServiceError, stop: threading.Event) -> None:
         self._trouble = trouble
@@ -199,3 +235,8 @@ class Submission:
         """Remove what the server has kept in the lake: nothing of it is under way."""
         if self.server_data is None and not self.lake.uri.startswith(_S3):
             shutil.rmtree(Path(self.lake.uri) / DATA_FOLDER, ignore_errors=True)
+
+
+def _is_old(one: LoggedOrder) -> bool:
+    began = one.steps.get(SUBMITTING, {}).get("at")
+    return began is None or datetime.now(UTC) - datetime.fromisoformat(began) > _FORGOTTEN_AFTER

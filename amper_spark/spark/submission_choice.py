@@ -80,11 +80,14 @@ class Choice:
         document is. File by file.
     done_before, failed_before : int
         How many others have a render, and how many have none since they failed.
+    left_behind : tuple of str
+        Names of orders that are under way, and of none of these timelines.
     """
 
     rows: pa.Table
     done_before: int = 0
     failed_before: int = 0
+    left_behind: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """How many timelines there are to submit."""
@@ -142,12 +145,14 @@ def choose(lake: Lake, config: Config, wanted: Wanted, logged: Mapping[str, Logg
         rows = rows.filter(_is("kind", wanted.kind))
     if not rows.num_rows:
         _refuse(lake, wanted)
-    known = lake.read(RENDERS.name, ["timeline_id", "status", "attempts"])
+    known = lake.read(RENDERS.name, ["timeline_id", "status", "attempts", "refused", "finished_at"])
     rows = rows.join(known, "timeline_id").join(_under_way(logged), "timeline_id")
-    is_open = pc.greater(rows["logged_attempt"], pc.fill_null(rows["attempts"], 0))
-    is_open = pc.fill_null(is_open, fill_value=False)
     is_left = pc.is_null(rows["status"])
     is_failed = pc.fill_null(pc.equal(rows["status"], FAILED), fill_value=False)
+    goes_on = pc.and_(is_failed, pc.invert(pc.fill_null(rows["refused"], fill_value=False)))
+    attempts = pc.cast(pc.fill_null(rows["attempts"], 0), pa.int64())
+    first = pc.if_else(goes_on, attempts, pc.add(attempts, 1))
+    is_open = pc.fill_null(pc.greater_equal(rows["logged_attempt"], first), fill_value=False)
     is_chosen = pc.or_(is_left, is_open)
     if wanted.force:
         is_chosen = pc.or_(is_chosen, pc.invert(is_left))
@@ -155,8 +160,14 @@ def choose(lake: Lake, config: Config, wanted: Wanted, logged: Mapping[str, Logg
         is_chosen = pc.or_(is_chosen, is_failed)
     others = rows.filter(pc.invert(is_chosen))
     n_failed = others.filter(_is("status", FAILED)).num_rows
-    chosen = _in_order(_first(rows.append_column("is_open", is_open).filter(is_chosen), wanted.limit))
-    return Choice(_as_orders(chosen, wanted.into), others.num_rows - n_failed, n_failed)
+    # A render that there is can only be made once more by a request that was never made.
+    again = pc.add(attempts, 1) if wanted.force else first
+    rows = rows.append_column("is_open", is_open).append_column("again", again)
+    chosen = _in_order(_first(rows.filter(is_chosen), wanted.limit))
+    orders = _as_orders(chosen, wanted.into)
+    taken = set(orders["timeline_id"].to_pylist())
+    behind = tuple(name for name, one in logged.items() if one.timeline_id not in taken)
+    return Choice(orders, others.num_rows - n_failed, n_failed, behind)
 
 
 def check_into(lake: Lake, corpus: str) -> None:
@@ -185,17 +196,16 @@ def _under_way(logged: Mapping[str, LoggedOrder]) -> pa.Table:
     rows = [
         {"timeline_id": one.timeline_id, "logged_attempt": one.attempt, "logged_place": one.place}
         for one in logged.values()
+        if not one.has_ended
     ]
     return pa.Table.from_pylist(rows, schema=_UNDER_WAY)
 
 
 def _first(rows: pa.Table, limit: int | None) -> pa.Table:
-    """Take what is under way first, then what was tried least: so that runs with a limit come to an end."""
-    order = [("is_open", "descending"), ("attempts", "ascending"), *_BY_RECORDING]
-    tried = rows.set_column(
-        rows.schema.get_field_index("attempts"), "attempts", pc.fill_null(rows["attempts"], 0)
-    )
-    return tried.sort_by(order).slice(0, limit)
+    """Take what is under way first, then what was tried longest ago: so runs with a limit come to an end."""
+    order = [("is_open", "descending"), ("tried_at", "ascending"), *_BY_RECORDING]
+    tried_at = pc.fill_null(pc.cast(rows["finished_at"], pa.int64()), 0)
+    return rows.append_column("tried_at", tried_at).sort_by(order).slice(0, limit)
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
@@ -213,10 +223,9 @@ def _as_orders(rows: pa.Table, corpus: str) -> pa.Table:
     place = pc.binary_join_element_wise(
         corpus, rows["track_id"], pc.binary_join_element_wise(name, "wav", "."), "/"
     )
-    attempt = pc.add(pc.fill_null(rows["attempts"], 0), 1)
     return pa.table({
         "timeline_id": rows["timeline_id"],
-        "attempt": pc.coalesce(_where(rows["is_open"], rows["logged_attempt"]), pc.cast(attempt, pa.int64())),
+        "attempt": pc.coalesce(_where(rows["is_open"], rows["logged_attempt"]), rows["again"]),
         "duration_s": rows["duration_s"],
         "place": pc.coalesce(_where(rows["is_open"], rows["logged_place"]), place),
         _FILE: rows[_FILE],

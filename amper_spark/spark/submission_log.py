@@ -23,7 +23,7 @@ from uuid import uuid4
 import pyarrow.fs
 
 from amper_spark.errors import AmperSparkError
-from amper_spark.render.client.orders import ENDED
+from amper_spark.render.client.orders import ENDED, SUBMITTING
 from amper_spark.spark.placing import passing_file
 from amper_spark.spark.staging import explained, open_filesystem
 
@@ -164,7 +164,10 @@ class SubmissionLog:
                     continue
                 self._numbers[name] += 1
                 known = LoggedOrder(entry["timeline_id"], entry["attempt"], entry["place"])
-                orders.setdefault(name, known).steps[entry["step"]] = entry["told"]
+                steps = orders.setdefault(name, known).steps
+                if entry["step"] == SUBMITTING:  # elsewhere than before, or else it is the first
+                    steps.clear()
+                steps[entry["step"]] = entry["told"]
         return orders
 
     def remove(self, names: Iterable[str]) -> None:

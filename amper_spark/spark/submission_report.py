@@ -10,8 +10,9 @@ from amper_spark.progress import format_duration
 from amper_spark.render.client.orders import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from amper_spark.render.client.orders import Outcome
     from amper_spark.render.client.submitting import Ended
     from amper_spark.spark.lake import Lake
     from amper_spark.spark.submission_choice import Choice
@@ -29,12 +30,22 @@ class Report:
         Timelines that have ended.
     audio_s : float
         How long the renders are, in s.
+    collected, collected_failed : int
+        Timelines that ended in a run that was killed before it could say so; how many of them failed.
     """
 
     choice: Choice
     created: int = 0
     failed: int = 0
     audio_s: float = 0.0
+    collected: int = 0
+    collected_failed: int = 0
+
+    def collect(self, outcomes: Iterable[Outcome]) -> None:
+        """Count timelines that ended in a run before."""
+        for outcome in outcomes:
+            self.collected += 1
+            self.collected_failed += outcome.status == FAILED
 
     def add(self, ended: Ended) -> None:
         """Count a timeline that has ended."""
@@ -47,10 +58,14 @@ class Report:
     @property
     def bad_share(self) -> float:
         """Share of timelines that have failed, of those that have ended."""
-        return self.failed / max(1, self.created + self.failed)
+        n_ended = self.created + self.failed + self.collected
+        return (self.failed + self.collected_failed) / max(1, n_ended)
 
     def __str__(self) -> str:
         before = before_in_words(self.choice)
+        if self.collected:
+            before += f"; {self.collected:,} of an interrupted run committed"
+            before += f", {self.collected_failed:,} of them failed" if self.collected_failed else ""
         if not len(self.choice):
             return f"nothing new; {before}"
         music = format_duration(self.audio_s)
@@ -62,6 +77,8 @@ def before_in_words(choice: Choice) -> str:
     told = f"{choice.done_before:,} done before"
     if choice.failed_before:
         told += f", {choice.failed_before:,} failed before (--retry submits them again)"
+    if choice.left_behind:
+        told += f", {len(choice.left_behind):,} of other timelines under way"
     return told
 
 

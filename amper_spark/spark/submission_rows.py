@@ -30,6 +30,7 @@ Row = dict[str, Any]
 STAGE = "submit"
 
 _ID_DIGITS = 12
+_UNKNOWN = "unknown"  # the step that tells it cannot be read
 _SOURCE = ["timeline_id", "track_id", "model_version", "kind", "variant", "seed", "descriptor"]
 
 
@@ -41,15 +42,12 @@ class Folding:
     ----------
     lake : Lake
     log : SubmissionLog
-    service : str
-        What the column of that name says, where the log does not.
     """
 
     lake: Lake
     log: SubmissionLog
-    service: str
 
-    def fold(self, logged: Mapping[str, LoggedOrder]) -> int:
+    def fold(self, logged: Mapping[str, LoggedOrder]) -> list[Outcome]:
         """Commit orders that have ended, and take them out of the log.
 
         Tracks come first: whoever is killed in between finds the log as it was, and adds no track twice.
@@ -61,12 +59,12 @@ class Folding:
 
         Returns
         -------
-        int
-            How many timelines were committed.
+        list of Outcome
+            What was committed.
         """
         ended = {name: one for name, one in logged.items() if one.has_ended}
         if not ended:
-            return 0
+            return []
         ids = [one.timeline_id for one in ended.values()]
         sources = {row["timeline_id"]: row for row in self._rows(TIMELINES.name, _SOURCE, "timeline_id", ids)}
         before = {row["timeline_id"]: row for row in self._rows(RENDERS.name, None, "timeline_id", ids)}
@@ -74,23 +72,25 @@ class Folding:
         at = datetime.now(UTC)
         tracks: list[Row] = []
         renders: list[Row] = []
+        outcomes: list[Outcome] = []
         for one in ended.values():
             known = before.get(one.timeline_id)
-            if known is not None and known["attempts"] >= one.attempt:
-                continue  # somebody was killed between the commit and the log
             outcome = outcome_of(one.steps[ENDED])
+            if known is not None and not _is_news(one, outcome, known):
+                continue  # somebody was killed between the commit and the log
+            outcomes.append(outcome)
             track = _track_row(one, outcome, sources.get(one.timeline_id))
             tracks += [track] if track else []
-            row = self._render_row(one, outcome, track)
+            row = _render_row(one, outcome, track)
             if known is not None and known["status"] == CREATED and outcome.status == FAILED:
                 # There is still the render of before.
-                row = known | {name: row[name] for name in ("attempts", "error")}
+                row = known | {name: row[name] for name in ("attempts", "error", "refused")}
             renders.append(row | {"batch_id": batch, "at": at})
         self._commit_tracks(tracks, batch)
         again = [before[row["timeline_id"]] for row in renders if row["timeline_id"] in before]
         self._commit(RENDERS.name, renders, again, batch)
         self.log.remove(ended)
-        return len(renders)
+        return outcomes
 
     def _commit_tracks(self, tracks: list[Row], batch: str) -> None:
         ids = [row["track_id"] for row in tracks]
@@ -118,23 +118,24 @@ class Folding:
         pieces = self.lake.scan(table, columns, where=pc.field(key).isin(pa.array(ids, pa.string())))
         return [row for piece in pieces for row in piece.to_pylist()]
 
-    def _render_row(self, one: LoggedOrder, outcome: Outcome, track: Row | None) -> Row:
-        submitting = one.steps.get(SUBMITTING, {})
-        return {
-            "timeline_id": one.timeline_id,
-            "service": submitting.get("service", self.service),
-            "render_id": outcome.render_id,
-            "status": outcome.status,
-            "attempts": one.attempt,
-            "track_id": track["track_id"] if track else None,
-            "uri": outcome.file.uri if outcome.file else None,
-            "sha256": outcome.sha256,
-            "size_bytes": outcome.file.size_bytes if outcome.file else None,
-            "completed": outcome.completed,
-            "error": outcome.error,
-            "submitted_at": datetime.fromisoformat(outcome.submitted_at),
-            "finished_at": datetime.fromisoformat(outcome.finished_at),
-        }
+
+def _render_row(one: LoggedOrder, outcome: Outcome, track: Row | None) -> Row:
+    return {
+        "timeline_id": one.timeline_id,
+        "service": one.steps.get(SUBMITTING, {}).get("service", _UNKNOWN),
+        "render_id": outcome.render_id,
+        "status": outcome.status,
+        "attempts": one.attempt,
+        "track_id": track["track_id"] if track else None,
+        "uri": outcome.file.uri if outcome.file else None,
+        "sha256": outcome.sha256,
+        "size_bytes": outcome.file.size_bytes if outcome.file else None,
+        "completed": outcome.completed,
+        "error": outcome.error,
+        "refused": outcome.refused,
+        "submitted_at": datetime.fromisoformat(outcome.submitted_at),
+        "finished_at": datetime.fromisoformat(outcome.finished_at),
+    }
 
 
 def _track_row(one: LoggedOrder, outcome: Outcome, source: Row | None) -> Row | None:
@@ -167,6 +168,12 @@ def _track_row(one: LoggedOrder, outcome: Outcome, source: Row | None) -> Row | 
         "parent_id": one.timeline_id,
         "tags": sorted((name, str(value)) for name, value in tags.items() if value is not None),
     }
+
+
+def _is_news(one: LoggedOrder, outcome: Outcome, known: Row) -> bool:
+    """Whether it ended after what is in the table: a request may be gone on with after it failed."""
+    finished_at = datetime.fromisoformat(outcome.finished_at)
+    return (one.attempt, finished_at) > (known["attempts"], known["finished_at"])
 
 
 def _is_there(row: Row, before: Row | None) -> bool:

@@ -211,6 +211,10 @@ def test_a_token_that_is_not_taken_stops_everything(tmp_path, fresh):
     file.write_text("")
     assert "holds no access token" in error_line(submit(lake, "--token-file", file, url=fresh.url, status=2))
     assert "AMPER_SPARK_RENDER_TOKEN" in error_line(submit(lake, url=fresh.url, status=2))
+    for_nobody = error_line(submit(lake, "--token-file", file, status=2))
+    assert "--token-file: of which service?" in for_nobody
+    no_server = submit(lake, "--server-data", tmp_path / "data", url=fresh.url, token=fresh.token, status=2)
+    assert "--server-data: no server is started" in error_line(no_server)
     with_token = error_line(submit(lake, url="http://amper_0:x@127.0.0.1:1", status=2))
     assert "amper_0" not in with_token
     assert not lake.exists("renders")
@@ -304,7 +308,7 @@ def test_the_token_is_nowhere(tmp_path, fresh, font, way):
         assert (data / "submit-token").stat().st_mode & 0o077 == 0
     for secret in (
         token,
-        token.rpartition("_")[2],
+        token.split("_", 2)[2],
         base64.b64encode(f"{token}:".encode()).decode(),
         "signature=",
     ):

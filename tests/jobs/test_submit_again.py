@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -158,7 +159,7 @@ def test_an_attempt_that_fails_does_not_take_away_the_render_of_before(tmp_path,
     failed = ended(first, {"uri": None, "size_bytes": 0, "etag": "", "modified_at": AT})
     failed |= {"status": "FAILED", "error": "refused", "file": None}
     SubmissionLog(lake).add(order_of(timelines[0], attempt=2), "ended", failed)
-    submit(lake, url=fresh.url, token=fresh.token)
+    submit(lake, url=fresh.url, token=fresh.token, status=3)
     again, other = sorted_as(lake.read("renders").to_pylist(), timelines)
     assert (again["status"], again["attempts"], again["error"]) == ("CREATED", 2, "refused")
     assert other == second
@@ -172,6 +173,64 @@ def test_what_is_left_of_the_log_of_a_timeline_that_is_done_is_not_gone_on_with(
     SubmissionLog(lake).add(order_of(timelines[0]), "submitting", {"service": "gone", "at": AT.isoformat()})
     assert "nothing new; 2 done before" in submit(lake, url=fresh.url, token=fresh.token).stdout
     assert len(fresh.jobs()) == 2
+
+
+def test_what_failed_without_a_refusal_is_asked_for_by_the_same_request(tmp_path, fresh):
+    timelines = some_timelines(2)
+    lake = lake_of(tmp_path / "lake", timelines)
+    submit(lake, url=fresh.url, token=fresh.token)
+    for table in ("renders", "tracks"):
+        shutil.rmtree(Path(lake.table_uri(table)))
+    commit_rows(lake, "tracks", [track_row("song")])
+    log = SubmissionLog(lake)
+    for row in timelines:
+        log.add(order_of(row), "submitting", {"service": fresh.url, "at": AT.isoformat()})
+        log.add(order_of(row), "ended", failure())
+    done = submit(lake, url=fresh.url, token=fresh.token, status=3)
+    assert (
+        "2 failed before (--retry submits them again); 2 of an interrupted run committed, 2 of" in done.stdout
+    )
+    submit(lake, "--retry", "--limit", 1, url=fresh.url, token=fresh.token)
+    assert sorted(lake.read("renders")["status"].to_pylist()) == ["CREATED", "FAILED"]
+    (left,) = [row for row in lake.read("renders").to_pylist() if row["status"] == "FAILED"]
+    (row,) = [row for row in timelines if row["timeline_id"] == left["timeline_id"]]
+    # Killed when it was tried again: it goes on, whether it is asked to retry or not.
+    log.add(order_of(row), "submitting", {"service": fresh.url, "at": AT.isoformat()})
+    submit(lake, url=fresh.url, token=fresh.token)
+    check(lake, fresh, timelines)
+
+
+def failure():
+    at = AT.isoformat()
+    return {"status": "FAILED", "submitted_at": at, "finished_at": at, "error": "damaged", "file": None}
+
+
+def test_what_was_begun_elsewhere_is_begun_again_and_says_so(tmp_path, fresh):
+    (row,) = timelines = some_timelines(1)
+    lake = lake_of(tmp_path / "lake", timelines)
+    log = SubmissionLog(lake)
+    log.add(order_of(row), "submitting", {"service": "https://other.example", "at": AT.isoformat()})
+    log.add(order_of(row), "submitted", {"render_id": "0" * 28})
+    log.add(order_of(row), "made", {"sha256": "0" * 64, "completed": None})
+    done = submit(lake, url=fresh.url, token=fresh.token)
+    assert (
+        f"was submitted to https://other.example, which may render it still: it is submitted to {fresh.url}"
+        in (" ".join(done.stderr.split()))
+    )
+    assert lake.read("renders")["service"].to_pylist() == [fresh.url]
+    check(lake, fresh, timelines)
+
+
+def test_what_is_under_way_and_wanted_no_more_is_told_of_and_in_time_forgotten(tmp_path, fresh):
+    timelines = some_timelines(1)
+    lake = lake_of(tmp_path / "lake", timelines)
+    log, (first, second) = SubmissionLog(lake), some_timelines(3)[1:]
+    began = {"service": fresh.url, "at": datetime.now(UTC).isoformat()}
+    log.add(order_of(first), "submitting", began)
+    assert "1 of other timelines under way" in submit(lake, "--dry-run").stderr
+    log.add(order_of(second), "submitting", began | {"at": "2020-01-01T00:00:00+00:00"})
+    assert "1 of other timelines under way" in submit(lake, url=fresh.url, token=fresh.token).stdout
+    assert {path.parent.name for path in logged(lake)} == {first["timeline_id"]}
 
 
 def sorted_as(renders, timelines):

@@ -99,15 +99,18 @@ class Follower:
         OSError
             No permission, no room.
         """
-        if ENDED in steps:
-            return outcome_of(steps[ENDED])
         self._tally.put(order.name, WAITING)
         try:
             outcome = self._found(order, steps) or self._rendered(order, steps)
         except (RefusedError, OwnTroubleError) as error:
             _LOG.warning("timeline %s failed: %s", order.timeline_id, error)
             outcome = Outcome(
-                FAILED, _began(steps), _now(), render_id=_render_id(steps), error=str(error) or "refused"
+                FAILED,
+                _began(steps),
+                _now(),
+                render_id=_render_id(steps),
+                error=str(error) or "refused",
+                refused=isinstance(error, RefusedError),
             )
         self._write(order, steps, ENDED, asdict(outcome))
         return outcome
@@ -122,6 +125,7 @@ class Follower:
         return _created(steps, placed, told["sha256"])
 
     def _rendered(self, order: TimelineOrder, steps: Steps) -> Outcome:
+        self._begin(order, steps)
         for number in range(_TRIES):
             if number:
                 self._service.patience.wait(wait_before(number))
@@ -137,11 +141,20 @@ class Follower:
                 self._service.check()  # or it is not this render that is gone, but all of the service
                 steps.pop(SUBMITTED, None)
                 self._tally.put(order.name, WAITING)
-        raise RefusedError("the service forgets the render each time that it has taken it")
+        raise OwnTroubleError("the service forgets the render each time that it has taken it")
+
+    def _begin(self, order: TimelineOrder, steps: Steps) -> None:
+        """Say who is asked; what another service was asked for is of no use here."""
+        before = steps[SUBMITTING]["service"] if SUBMITTING in steps else None
+        if before == self._name:
+            return
+        if before is not None:
+            what = f"timeline {order.timeline_id} was submitted to {before}"
+            _LOG.warning("%s, which may render it still: it is submitted to %s now", what, self._name)
+            steps.clear()
+        self._write(order, steps, SUBMITTING, {"service": self._name, "at": _now()})
 
     def _submit(self, order: TimelineOrder, steps: Steps) -> str:
-        if SUBMITTING not in steps:
-            self._write(order, steps, SUBMITTING, {"service": self._name, "at": _now()})
         rendering = self._service.submit(order)
         self._write(order, steps, SUBMITTED, {"render_id": rendering.id})
         self._service.patience.wait(random.uniform(_LEAST_WAIT_SHARE * self._poll_s, self._poll_s))  # noqa: S311 - no secret
@@ -192,7 +205,7 @@ class Follower:
             except ForgottenError:
                 problem = "the service does not give it out"
             _LOG.info("the file of timeline %s is fetched again: %s", order.timeline_id, problem)
-        raise RefusedError(f"its file cannot be had: {problem}")
+        raise OwnTroubleError(f"its file cannot be had: {problem}")
 
     def _fetched(self, order: TimelineOrder, steps: Steps, made: MadeFile) -> Outcome:
         self._write(order, steps, FETCHING, {"at": _now()})

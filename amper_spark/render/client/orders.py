@@ -108,6 +108,8 @@ class Outcome:
         ISO 8601.
     render_id, sha256, completed, error : str or None
     file : Placed or None
+    refused : bool
+        Whether the service has said that it cannot be made: the same key brings the same answer.
     """
 
     status: str
@@ -118,6 +120,7 @@ class Outcome:
     completed: str | None = None
     error: str | None = None
     file: Placed | None = None
+    refused: bool = False
 
 
 class Log(Protocol):

@@ -47,7 +47,7 @@ class PassingError(Exception):
 
 
 class OwnTroubleError(Exception):
-    """A request that fails again and again while others succeed.
+    """A timeline that fails again and again while all is well with others: a later try may help.
 
     Parameters
     ----------

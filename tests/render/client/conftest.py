@@ -87,12 +87,13 @@ def serving():
     """Make clients of services."""
     made = []
 
-    def client(url, *, token="amper_0", patience_s=20.0):  # noqa: S107 - nobody's
+    def client(url, *, token="amper_0", patience_s=20.0, timeout_s=10.0):  # noqa: S107 - nobody's
         patience = Patience(patience_s, threading.Event())
         source = "the file token"
-        made.append(
-            RenderService(url, AccessToken(token, source), patience=patience, timeout_s=10, max_connections=2)
+        service = RenderService(
+            url, AccessToken(token, source), patience=patience, timeout_s=timeout_s, max_connections=2
         )
+        made.append(service)
         return made[-1]
 
     yield client

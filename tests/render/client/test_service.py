@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import socket
 import traceback
 
 import pytest
@@ -227,3 +228,10 @@ def test_a_url_with_a_token_is_not_repeated(url):
     with pytest.raises(ParameterError) as raised:
         base_url(url)
     assert "amper_0" not in str(raised.value)
+
+
+def test_a_service_that_says_nothing_is_not_waited_for_forever(serving):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServiceError, match=r"has not answered for .*ReadTimeout"):
+            serving(url, timeout_s=0.1, patience_s=0.3).check()
