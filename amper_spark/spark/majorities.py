@@ -1,7 +1,7 @@
 """Majority rules in Spark SQL: what windows come down to, as columns.
 
 The rules are those of `amper_spark.timeline.majorities`, the reference; here they are expressions over arrays
-of a recording's windows, so that what belongs together never leaves its row. Whatever is added up is a whole
+of a recording's windows: a recording is a row, and its votes are counted within it, without a shuffle. Whatever is added up is a whole
 number: the same rows give the same answers, however Spark deals them out.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from amper_spark.classify.hierarchy import AFFECT, TARGETS
+from amper_spark.classify.hierarchy import TARGETS
 from amper_spark.rhythm import TEMPO_MAX_BPM, TEMPO_MIN_BPM
 from amper_spark.timeline.tempo_votes import (
     ALTERNATIVE_VOTES,
@@ -317,11 +317,6 @@ def descriptor_answers(windows: Column, descriptor: Column) -> Column:
     """Say what a descriptor stands for: the six targets, by a window that was labelled with it."""
     one = F.get(F.filter(windows, lambda window: window["descriptor"] == descriptor), F.lit(0))
     return F.struct(*(one[target].alias(target) for target in TARGETS))
-
-
-def free_answers(rankings: dict[str, Column]) -> Column:
-    """Lay out the winners of the free votes."""
-    return F.struct(*(F.get(rankings[name], F.lit(0))["value"].alias(name) for name in AFFECT))
 
 
 def _votes_at(votes: Column, step: Column) -> Column:
