@@ -72,7 +72,7 @@ def test_what_was_told_by_another_service_is_not_told_any_more(tmp_path):
 def test_one_run_at_a_time_holds_the_log_of_a_folder(tmp_path):
     with (
         SubmissionLog(Lake(tmp_path)).held(),
-        pytest.raises(AmperSparkError, match="another submit is at work on this lake, process [0-9]+"),
+        pytest.raises(AmperSparkError, match=r"another submit is at work on this lake, process [0-9]+"),
         SubmissionLog(Lake(tmp_path)).held(),
     ):
         pass
