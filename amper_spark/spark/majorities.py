@@ -1,8 +1,8 @@
 """Majority rules in Spark SQL: what windows come down to, as columns.
 
 The rules are those of `amper_spark.timeline.majorities`, the reference; here they are expressions over arrays
-of a recording's windows: a recording is a row, and its votes are counted within it, without a shuffle. Whatever
-is added up is a whole number: the same rows give the same answers, however Spark deals them out.
+of a recording's windows: a recording is a row, and its votes are counted within it, without a shuffle. All
+that is added up is a whole number: the same rows give the same answers, however Spark deals them out.
 """
 
 from __future__ import annotations
