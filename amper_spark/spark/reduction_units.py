@@ -66,16 +66,38 @@ def current_labels(lake: Lake, model_version: str, *, corpus: str | None = None)
     AmperSparkError
         There are none.
     """
-    labels = lake.read(LABELS.name, list(LABELS.key), file_column=LABELS_FILE)
-    named = labels.filter(pc.field("model_version") == model_version)
     tracks = _tracks(lake, corpus)
-    analyses = _latest_analyses(lake, tracks, fitting=pc.unique(named["analysis_version"]))
-    rows = analyses.join(named, list(ANALYSES.key), join_type="inner")
+    rows, n_unlabelled = labels_of(lake, model_version, tracks)
     if rows.num_rows == 0:
+        labels = lake.read(LABELS.name, list(LABELS.key))
         _refuse(lake, model_version, labels.join(tracks, _TRACK, join_type="left semi"), corpus)
-    if n_unlabelled := analyses.num_rows - rows.num_rows:
+    if n_unlabelled:
         _LOG.warning("%s left out: score labels them", counted(n_unlabelled, "analysed recording"))
     return weigh_by_file(rows, file=LABELS_FILE, window_bytes=_WINDOW_BYTES)
+
+
+def labels_of(lake: Lake, model_version: str, tracks: pa.Table) -> tuple[pa.Table, int]:
+    """Find the labels that a model has given to some recordings as they are now.
+
+    Parameters
+    ----------
+    lake : Lake
+    model_version : str
+    tracks : pyarrow.Table
+        Columns track_id and etag of the recordings.
+
+    Returns
+    -------
+    labels : pyarrow.Table
+        The key columns of ``labels``, duration_s, labels_file, analyses_file.
+    n_unlabelled : int
+        How many have an analysis that the model has not labelled.
+    """
+    labels = lake.read(LABELS.name, list(LABELS.key), file_column=LABELS_FILE)
+    named = labels.filter(pc.field("model_version") == model_version)
+    analyses = _latest_analyses(lake, tracks, fitting=pc.unique(named["analysis_version"]))
+    rows = analyses.join(named, list(ANALYSES.key), join_type="inner")
+    return rows, analyses.num_rows - rows.num_rows
 
 
 def reduction_units(
